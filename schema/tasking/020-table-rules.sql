@@ -73,6 +73,28 @@ $$;
 
 comment on function tasking.check_shift_takes_tasks() is 'about=Before insert or change of shift_id: a task is given to a shift that is neither closed nor cancelled (IM752).';
 
+create function tasking.leave_closed_shift() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_status text;
+begin
+  -- the lock keeps the shift from closing until this task is committed
+  select s.status into v_status
+  from workforce.shifts s
+  where s.tenant_id = new.tenant_id and s.id = new.shift_id
+  for share;
+  if v_status in ('closed', 'cancelled') then
+    new.shift_id := null;
+  end if;
+  return new;
+end
+$$;
+
+comment on function tasking.leave_closed_shift() is 'about=Before a task is reopened: nobody of a shift that is closed or cancelled does it any more, so it has no shift.';
+
 create function tasking.check_shift_is_handed_over() returns trigger
   language plpgsql
   security definer
@@ -102,7 +124,7 @@ begin
 end
 $$;
 
-comment on function tasking.check_shift_is_handed_over() is 'about=Before a shift closes: it has no open task and no handover that waits (IM752).';
+comment on function tasking.check_shift_is_handed_over() is 'about=Before a shift closes or is cancelled: it has no open task and no handover that waits (IM752).';
 
 create function tasking.check_read_backs() returns trigger
   language plpgsql
@@ -143,8 +165,21 @@ begin
     raise exception 'handover % is %', new.handover_id, v_status
       using errcode = 'IM001', hint = 'patients are added to a draft, and change until the handover is accepted';
   end if;
+  -- the receiver heard something else
+  if
+    tg_op = 'UPDATE'
+    and (
+      new.illness_severity, new.patient_summary_enc, new.action_list, new.situation_awareness_enc, new.contingency_plan
+    ) is distinct from (
+      old.illness_severity, old.patient_summary_enc, old.action_list, old.situation_awareness_enc, old.contingency_plan
+    )
+  then
+    new.read_back_at := null;
+    new.read_back_by := null;
+    new.synthesis_by_receiver_enc := null;
+  end if;
   return new;
 end
 $$;
 
-comment on function tasking.check_handover_is_open() is 'about=Before insert or update: patients are added to a draft handover and change until it is accepted (IM001).';
+comment on function tasking.check_handover_is_open() is 'about=Before insert or update: patients are added to a draft handover and change until it is accepted (IM001); what changes is to be read back again.';

@@ -99,7 +99,7 @@ comment on column tasking.tasks.task_number is 'class=operational;about=Number t
 comment on column tasking.tasks.patient_id is 'class=phi;about=The patient; none for a task of the ward.';
 comment on column tasking.tasks.encounter_id is 'class=phi;about=The visit or stay that it belongs to.';
 comment on column tasking.tasks.department_id is 'class=operational;about=The department whose work it is.';
-comment on column tasking.tasks.shift_id is 'class=operational;about=The shift that answers for it; an accepted handover moves it to the next one.';
+comment on column tasking.tasks.shift_id is 'class=operational;about=The shift that answers for it; an accepted handover moves it to the next one; none once it is reopened after that shift.';
 comment on column tasking.tasks.title is 'class=phi;about=What is to be done, in a line.';
 comment on column tasking.tasks.description_enc is 'class=phi;enc=1;about=Details, encrypted.';
 comment on column tasking.tasks.category is 'class=operational;about=Kind of work, a word of the hospital: medication, wound_care, call, transport, supplies ...';
@@ -134,6 +134,9 @@ create trigger tasks_no_aadhaar before insert or update of title, cancel_reason 
   for each row execute function core.reject_aadhaar_like('title', 'cancel_reason');
 create trigger tasks_shift_is_open before insert or update of shift_id on tasking.tasks
   for each row when (new.shift_id is not null) execute function tasking.check_shift_takes_tasks();
+create trigger tasks_leave_closed_shift before update of status on tasking.tasks
+  for each row when (new.status = 'reopened' and old.status <> 'reopened' and new.shift_id is not null)
+  execute function tasking.leave_closed_shift();
 create trigger tasks_touch before update on tasking.tasks
   for each row execute function core.update_updated_at_column('row_version');
 create trigger tasks_transition before insert or update of status on tasking.tasks

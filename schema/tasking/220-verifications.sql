@@ -267,6 +267,20 @@ begin
   if v_verification.status = v_outcome then
     return v_verification;
   end if;
+  if
+    p_verified
+    and tasking.acting_user_id() in (
+      v_verification.created_by,
+      (
+        select t.completed_by
+        from tasking.tasks t
+        where t.tenant_id = v_verification.tenant_id and t.id = v_verification.task_id
+      )
+    )
+  then
+    raise exception 'verification % is confirmed by another user than the one who did the task', p_verification_id
+      using errcode = 'IM006', hint = 'ask a colleague to look into the EMR';
+  end if;
   if v_verification.status in ('pending', 'failed', 'mismatch') then
     update tasking.emr_verifications v
     set status = 'manual_review'
@@ -288,4 +302,4 @@ begin
 end
 $$;
 
-comment on function tasking.decide_verification(uuid, boolean, text) is 'about=A person looked into the EMR: verified, with its task, or rejected with a reason. IM001 the verification is over or runs, IM002 no reason, IM005 no such verification, IM006 nobody is signed in.';
+comment on function tasking.decide_verification(uuid, boolean, text) is 'about=A person looked into the EMR: verified, with its task, or rejected with a reason. IM001 the verification is over or runs, IM002 no reason, IM005 no such verification, IM006 nobody is signed in, or the user who did the task confirms it.';

@@ -2,7 +2,7 @@
 -- row. Every field is merged on its own: the later write stands, equal times are decided by the node, so that all replicas
 -- agree whatever the order of arrival. Where the device had not seen the last write of a guarded field (who does it, where
 -- it stands), or the state machine has no such move, a person decides. Taking over a handover and verifying are facts that
--- the server decides; a device asks for them by their own operations.
+-- the server decides; a device asks for them by their own operations. A handover is the giver's, offline too.
 
 create function tasking.fields_to_sync(p_entity_type text) returns text[]
   language sql
@@ -194,13 +194,41 @@ begin
     v_new.encounter_id, v_new.department_id, v_new.shift_id, v_new.title, v_new.description_enc, v_new.category,
     coalesce(v_new.priority, 'medium'), v_new.assigned_to, tasking.acting_user_id(), v_new.due_at,
     coalesce(v_new.requires_verification, false), jsonb_build_object(p_node, 1), p_hlc_physical_us, p_hlc_logical,
-    p_node, (select jsonb_object_agg(f, v_clock) from jsonb_object_keys(p_patch || '{"status": null}') as f)
+    p_node,
+    (
+      select jsonb_object_agg(f, v_clock)
+      from jsonb_object_keys(p_patch || '{"status": null}') as f
+      where f not in ('status', 'cancel_reason') or not p_patch ? f -- those are merged after it
+    )
   )
   on conflict (tenant_id, id) do nothing;
 end
 $$;
 
-comment on function tasking.create_task_offline(uuid, jsonb, bigint, int, text) is 'about=Makes the pending task that a device made offline, with the clocks of that device, unless it is there.';
+comment on function tasking.create_task_offline(uuid, jsonb, bigint, int, text) is 'about=Makes the pending task that a device made offline, with the clocks of that device, unless it is there. Where it moved since, tasking.merge_operation says.';
+
+create function tasking.check_giver(p_entity_type text, p_entity_id uuid) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_handover_id uuid;
+begin
+  case p_entity_type
+    when 'handovers' then v_handover_id := p_entity_id;
+    when 'handover_patients' then
+      select p.handover_id into v_handover_id
+      from tasking.handover_patients p
+      where p.tenant_id = core.require_tenant() and p.id = p_entity_id;
+    else return;
+  end case;
+  if v_handover_id is not null then
+    perform tasking.lock_own_handover(v_handover_id);
+  end if;
+end
+$$;
+
+comment on function tasking.check_giver(text, uuid) is 'about=Locks the handover of a handover''s row, which the signed-in user must give. IM005 no such handover, IM006 another user gives it.';
 
 create function tasking.merge_operation(
   p_op_id uuid,
@@ -224,7 +252,9 @@ declare
   v_hlc text := tasking.hlc_text(p_hlc_physical_us, p_hlc_logical, p_node_id);
   v_now bigint := (extract(epoch from now()) * 1000000)::bigint;
   v_row jsonb;
+  v_patch jsonb := p_patch;
   v_fields record;
+  v_may_set text[] := tasking.fields_to_sync(p_entity_type);
   v_unknown text[];
   v_closed text;
   v_created boolean := false;
@@ -234,19 +264,23 @@ begin
     raise exception 'the clock of node "%" is more than five minutes ahead', p_node_id
       using errcode = 'IM753', hint = 'set the clock of the device and send the operation again';
   end if;
-  if tasking.fields_to_sync(p_entity_type) is null then
+  if v_may_set is null then
     raise exception 'table "%" is not synchronised', p_entity_type
       using errcode = '22023', hint = 'use tasks, handovers, handover_patients or emr_verifications';
   end if;
 
+  perform tasking.check_giver(p_entity_type, p_entity_id);
   -- copies of an operation meet at the row that they change
   v_row := tasking.lock_entity(p_entity_type, p_entity_id);
   if v_row is null and p_entity_type = 'tasks' and p_patch ?& array['title', 'category', 'department_id'] then
-    perform tasking.create_task_offline(p_entity_id, p_patch, p_hlc_physical_us, p_hlc_logical, p_node_id);
-    v_row := tasking.lock_entity(p_entity_type, p_entity_id);
-    v_created := v_row ->> 'hlc_node' = p_node_id;
-  end if;
-  if v_row is null then
+    v_may_set := v_may_set || array['patient_id', 'encounter_id', 'department_id', 'shift_id', 'requires_verification'];
+    if p_patch - v_may_set = '{}' then
+      perform tasking.create_task_offline(p_entity_id, p_patch, p_hlc_physical_us, p_hlc_logical, p_node_id);
+      v_row := tasking.lock_entity(p_entity_type, p_entity_id);
+      v_created := v_row ->> 'hlc_node' = p_node_id;
+      v_may_set := tasking.fields_to_sync(p_entity_type);
+    end if;
+  elsif v_row is null then
     raise exception '% % does not exist', p_entity_type, p_entity_id
       using errcode = 'IM005', hint = 'drop the operation: the row was never here';
   end if;
@@ -275,14 +309,13 @@ begin
   v_operation.vector_clock := p_vector_clock;
   v_operation.hlc_physical_us := p_hlc_physical_us;
   v_operation.hlc_logical := p_hlc_logical;
-  if v_created then
-    v_operation.outcome := 'applied';
-    return tasking.log_operation(v_operation);
+  if v_created then -- the rest is in the row
+    v_patch := p_patch - array(select jsonb_object_keys(v_row -> 'field_clocks'));
   end if;
 
   select array_agg(f order by f) into v_unknown
-  from jsonb_object_keys(p_patch) as f
-  where f <> all (tasking.fields_to_sync(p_entity_type));
+  from jsonb_object_keys(v_patch) as f
+  where f <> all (v_may_set);
   v_closed := tasking.why_closed(p_entity_type, v_row);
   if v_unknown is not null or v_closed is not null then
     v_operation.outcome := 'rejected';
@@ -291,31 +324,31 @@ begin
     return tasking.log_operation(v_operation);
   end if;
 
-  select * into v_fields from tasking.sort_fields(v_row, p_patch, p_vector_clock, v_hlc);
-  if 'status' = any (v_fields.applied) and not tasking.status_may_follow(v_row, p_patch ->> 'status') then
+  select * into v_fields from tasking.sort_fields(v_row, v_patch, p_vector_clock, v_hlc);
+  if 'status' = any (v_fields.applied) and not tasking.status_may_follow(v_row, v_patch ->> 'status') then
     v_fields.applied := array_remove(v_fields.applied, 'status');
     v_fields.conflicts := v_fields.conflicts || 'status'::text;
   end if;
   -- a reason without its move says nothing
-  if p_patch ->> 'status' = 'cancelled' and 'status' <> all (v_fields.applied) then
+  if v_patch ->> 'status' = 'cancelled' and 'status' <> all (v_fields.applied) then
     v_fields.applied := array_remove(v_fields.applied, 'cancel_reason');
   end if;
   if v_fields.applied <> '{}' then
-    perform tasking.write_merged(v_row, v_operation, p_patch, v_fields.applied);
+    perform tasking.write_merged(v_row, v_operation, v_patch, v_fields.applied);
   end if;
   v_operation.outcome := case
     when v_fields.conflicts <> '{}' then 'conflict'
-    when v_fields.applied <> '{}' then 'applied'
+    when v_created or v_fields.applied <> '{}' then 'applied'
     when v_fields.superseded <> '{}' then 'superseded'
     else 'duplicate'
   end;
   v_operation.conflict_fields := nullif(v_fields.conflicts, '{}');
-  v_operation.applied_at := case when v_fields.applied <> '{}' then now() end;
+  v_operation.applied_at := case when v_created or v_fields.applied <> '{}' then now() end;
   return tasking.log_operation(v_operation);
 end
 $$;
 
-comment on function tasking.merge_operation(uuid, text, text, uuid, jsonb, bytea, jsonb, bigint, int) is 'about=Merges a change made offline, once: the same op_id gets the same answer. p_patch: the fields and values that the device set; p_patch_enc: the same, encrypted, for the log; p_vector_clock: what the device had seen of the row, this write included. A task that is not there is made from a patch with title, category and department_id. The outcome says what became of it, conflict_fields what a person decides. IM003 no tenant, IM005 no such row, IM006 nobody is signed in, IM011 the op_id or the tick was used for something else, IM753 the clock of the device is ahead.';
+comment on function tasking.merge_operation(uuid, text, text, uuid, jsonb, bytea, jsonb, bigint, int) is 'about=Merges a change made offline, once: the same op_id gets the same answer. p_patch: the fields and values that the device set; p_patch_enc: the same, encrypted, for the log; p_vector_clock: what the device had seen of the row, this write included. A task that is not there is made from a patch with title, category and department_id, which may also name patient_id, encounter_id, shift_id and requires_verification, and is moved to its status. The outcome says what became of it, conflict_fields what a person decides. IM003 no tenant, IM005 no such row, IM006 nobody is signed in, or another user gives the handover, IM011 the op_id or the tick was used for something else, IM753 the clock of the device is ahead.';
 
 create function tasking.write_merged(
   p_row jsonb,

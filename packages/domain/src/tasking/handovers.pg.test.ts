@@ -22,9 +22,10 @@ import {
   reviseHandover,
   submitHandover,
 } from './handovers.ts'
+import { mergeOperation, type SyncedTable } from './merge-operation.ts'
 import { cancelTask } from './move-tasks.ts'
 import type { Task } from './task.ts'
-import { addShift, addTask, openTaskWard, type TaskWard } from './tasking.fixture.ts'
+import { addShift, addTask, change, openTaskWard, type TaskWard } from './tasking.fixture.ts'
 
 let ward: TaskWard
 
@@ -149,6 +150,79 @@ test('rejectHandover: the giver revises and submits again, nobody else touches t
   await assert.rejects(
     asGiver((tx) => cancelHandover(tx, handover.id, 'too late')),
     IllegalTransitionError,
+  )
+})
+
+test('readBack: what is changed after it was read back is read back again', async () => {
+  const { asGiver, asReceiver, hospital } = ward
+  const { handover } = await newHandover()
+  const { patientId, encounterId } = await addVisit(hospital)
+  const said = { handoverId: handover.id, encounterId, illnessSeverity: 'stable', patientSummaryEnc: words } as const
+  const handed = await asGiver((tx) => addHandoverPatient(tx, said))
+  await asGiver((tx) => submitHandover(tx, handover.id))
+  await asReceiver((tx) => readBack(tx, handover.id, patientId, words))
+  await asReceiver((tx) => rejectHandover(tx, handover.id, 'the dose is missing'))
+  await asGiver((tx) => reviseHandover(tx, handover.id))
+  await asGiver((tx) => addHandoverPatient(tx, { ...said, orderNo: 1 }))
+  const readBackBy = async () => {
+    const [row] = await asGiver((tx) =>
+      tx.query<{ by: string | null; synthesis: Buffer | null }>(
+        `select read_back_by as by, synthesis_by_receiver_enc as synthesis from tasking.handover_patients where id = $1`,
+        [handed.id],
+      ),
+    )
+    return row
+  }
+  assert.deepEqual(await readBackBy(), { by: hospital.users[1], synthesis: words }, 'the same words stay read back')
+
+  await asGiver((tx) =>
+    addHandoverPatient(tx, {
+      ...said,
+      illnessSeverity: 'unstable',
+      contingencyPlan: [{ when: 'bleeding', do: 'call' }],
+    }),
+  )
+  assert.deepEqual(await readBackBy(), { by: null, synthesis: null })
+  await asGiver((tx) => submitHandover(tx, handover.id))
+  await assert.rejects(
+    asReceiver((tx) => acceptHandover(tx, handover.id)),
+    NotReadBackError,
+  )
+})
+
+test('mergeOperation: the giver alone changes a handover offline, and what was read back is read back again', async () => {
+  const { asGiver, asReceiver, hospital } = ward
+  const { handover } = await newHandover()
+  const { patientId, encounterId } = await addVisit(hospital)
+  const { id } = await asGiver((tx) =>
+    addHandoverPatient(tx, {
+      handoverId: handover.id,
+      encounterId,
+      illnessSeverity: 'stable',
+      patientSummaryEnc: words,
+    }),
+  )
+  await asGiver((tx) => submitHandover(tx, handover.id))
+  await asReceiver((tx) => readBack(tx, handover.id, patientId, words))
+  const offline = (entityType: SyncedTable, entityId: string, patch: Record<string, unknown>) => ({
+    ...change(handover, patch, { at: Date.now() + 1000 }),
+    entityType,
+    entityId,
+  })
+  const watcher = offline('handover_patients', id, { illness_severity: 'watcher' })
+  const later = offline('handovers', handover.id, { due_at: '2090-01-01T00:00:00Z' })
+
+  for (const operation of [watcher, later]) {
+    await assert.rejects(
+      asReceiver((tx) => mergeOperation(tx, operation)),
+      NotPermittedError,
+    )
+  }
+  assert.equal((await asGiver((tx) => mergeOperation(tx, watcher))).outcome, 'applied')
+  assert.equal((await asGiver((tx) => mergeOperation(tx, later))).outcome, 'applied')
+  await assert.rejects(
+    asReceiver((tx) => acceptHandover(tx, handover.id)),
+    NotReadBackError,
   )
 })
 

@@ -150,3 +150,36 @@ test('mergeOperation: refuses clocks that are ahead, unknown rows and fields, an
     ['Made offline', 'low', 'pending', { 'tablet-1': 1 }],
   )
 })
+
+test('mergeOperation: a task that was made offline is where the device left it, and unknown fields make none', async () => {
+  const { hospital } = ward
+  const { patientId } = await addVisit(hospital)
+  const make = (patch: Record<string, unknown>) => {
+    const id = randomUUID()
+    const whole = { title: 'Made offline', category: 'call', department_id: hospital.departmentId, ...patch }
+    return { id, operation: change({ id }, whole, { seen: 0 }) }
+  }
+  const done = make({ status: 'completed' })
+  const dropped = make({ status: 'cancelled', cancel_reason: 'went home' })
+  const unverified = make({ status: 'completed', patient_id: patientId, requires_verification: true })
+  const strange = make({ completed_by: hospital.users[1] })
+
+  const outcomes: string[] = []
+  for (const { operation } of [done, dropped, unverified, strange]) outcomes.push((await merge(operation)).outcome)
+
+  assert.deepEqual(outcomes, ['applied', 'applied', 'conflict', 'rejected'])
+  const rows = await ward.asGiver((tx) =>
+    tx.query<object>(
+      `select status, completed_by, cancel_reason from tasking.tasks where id = any ($1)
+       order by array_position($1, id)`,
+      [[done, dropped, unverified, strange].map(({ id }) => id)],
+    ),
+  )
+  assert.deepEqual(rows, [
+    { status: 'completed', completed_by: hospital.users[0], cancel_reason: null },
+    { status: 'cancelled', completed_by: null, cancel_reason: 'went home' },
+    { status: 'pending', completed_by: null, cancel_reason: null },
+  ])
+  const reopened = change(done, { status: 'reopened' }, { seen: 1, own: 2, at: Date.now() + 1000 })
+  assert.equal((await merge(reopened)).outcome, 'applied')
+})

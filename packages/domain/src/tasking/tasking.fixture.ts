@@ -48,9 +48,9 @@ export function addTask({ hospital, asGiver }: TaskWard, changes: Partial<Create
 
 let ticks = 0
 
-/** A change that a device made to a task a moment ago; it had seen the `seen` writes of the server. */
+/** A change that a device made to a task (or what `entityType` then names) a moment ago; it had seen the `seen` writes of the server. */
 export function change(
-  task: Task,
+  { id }: { readonly id: string },
   patch: Record<string, unknown>,
   { nodeId = 'tablet-1', seen = 1, own = 1, at = Date.now() }: ChangeOptions = {},
 ): MergeOperationInput {
@@ -59,7 +59,7 @@ export function change(
     opId: randomUUID(),
     nodeId,
     entityType: 'tasks',
-    entityId: task.id,
+    entityId: id,
     patch,
     patchEnc: Buffer.from('encrypted'),
     vectorClock: { server: seen, [nodeId]: own },

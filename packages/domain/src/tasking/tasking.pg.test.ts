@@ -128,6 +128,40 @@ test('tasks: started, held, done, seen by a second person; every step repeated i
   )
 })
 
+test('reopenTask: a task of a shift that is over is open again without a shift', async () => {
+  const { asGiver, hospital } = ward
+  const shiftId = await addShift(hospital, 24)
+  const { id } = await addTask(ward, { shiftId })
+  await asGiver((tx) => completeTask(tx, id))
+  await asAdmin(hospital, (query) => query(`update workforce.shifts set status = 'closed' where id = $1`, [shiftId]))
+
+  const reopened = await asGiver((tx) => reopenTask(tx, id, 'the wrong leg'))
+
+  assert.deepEqual([reopened.status, reopened.shiftId], ['reopened', null])
+})
+
+test('a shift with open tasks is not cancelled', async () => {
+  const { asGiver, hospital } = ward
+  const shiftId = randomUUID()
+  await asAdmin(hospital, (query) =>
+    query(
+      `insert into workforce.shifts (tenant_id, id, department_id, name, kind, starts_at, ends_at)
+       values ($1, $2, $3, 'Later', 'custom', now() + interval '40 hours', now() + interval '48 hours')`,
+      [hospital.tenant, shiftId, hospital.departmentId],
+    ),
+  )
+  const { id } = await addTask(ward, { shiftId })
+  const cancel = () =>
+    asGiver(async (tx) => {
+      await tx.query(`select core.set_reason('nobody is free')`)
+      await tx.query(`update workforce.shifts set status = 'cancelled' where id = $1`, [shiftId])
+    })
+
+  await assert.rejects(cancel(), ShiftClosedError)
+  await asGiver((tx) => cancelTask(tx, id, 'not needed'))
+  await cancel()
+})
+
 test('cancelTask: needs a reason, and a task that is open', async () => {
   const { asGiver } = ward
   const { id } = await addTask(ward)
@@ -245,4 +279,18 @@ test('emrVerificationSummary: shows the tenant what the last refresh saw, and no
     asGiver((tx) => tx.query('select * from tasking.emr_verification_report')),
     { sqlstate: '42501' },
   )
+})
+
+test('decideVerification: who did the task does not confirm it, and may say that it is not there', async () => {
+  const { asGiver, asReceiver } = ward
+  const { verification } = await addVerification()
+
+  await assert.rejects(
+    asGiver((tx) => decideVerification(tx, verification.id, true)),
+    NotPermittedError,
+  )
+  assert.equal((await asReceiver((tx) => decideVerification(tx, verification.id, true))).status, 'verified')
+  const other = await addVerification()
+  const rejected = await asGiver((tx) => decideVerification(tx, other.verification.id, false, 'not entered yet'))
+  assert.equal(rejected.status, 'rejected')
 })

@@ -110,7 +110,8 @@ export const decideVerificationSql = `select ${verificationColumns} from tasking
 
 /**
  * A person looked into the EMR: verified, or rejected with a reason.
- * @throws IllegalTransitionError (IM001), ReasonRequiredError (IM002), NotFoundError (IM005), NotPermittedError (IM006)
+ * @throws IllegalTransitionError (IM001), ReasonRequiredError (IM002), NotFoundError (IM005), NotPermittedError (IM006) the
+ * user who did the task confirms it
  */
 export async function decideVerification(
   tx: Transaction,
