@@ -31,7 +31,7 @@ begin
 end
 $$;
 
-comment on function communication.set_contact_preference(text, uuid, text, text, boolean, uuid, communication.timemultirange, text) is 'about=Records what a person wants for a channel and category, in place of what stood there, and returns the row. An opt-in to promotional messages needs a consent (contact_preferences_promotional_needs_consent).';
+comment on function communication.set_contact_preference(text, uuid, text, text, boolean, uuid, communication.timemultirange, text) is 'about=Records what a person wants for a channel and category, in place of what stood there, and returns the row. An opt-in to promotional messages needs a consent (contact_preferences_promotional_needs_consent), to marketing, of that person and in force (IM006).';
 
 create function communication.after_quiet_hours(
   p_at timestamptz,

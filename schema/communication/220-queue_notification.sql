@@ -17,6 +17,20 @@ $$;
 
 comment on function communication.find_template(text, text, text[]) is 'about=The active template in the first language of the list that there is one for: the tenant''s own before the shared one, the highest version.';
 
+create function communication.why_unwanted(p_preference communication.contact_preferences, p_category text) returns text
+  language sql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when p_preference.bounced then 'bounced'
+    when not p_preference.opted_in then 'opted_out'
+    when p_preference.id is null and p_category = 'promotional' then 'no_opt_in'
+  end
+$$;
+
+comment on function communication.why_unwanted(communication.contact_preferences, text) is 'about=Why a person gets no message of a category, by their preference for its channel: bounced, opted_out or no_opt_in; null when they get it.';
+
 create function communication.queue_notification(
   p_template text,
   p_channel text,
@@ -80,12 +94,10 @@ begin
   if p_priority <> 'critical' and v_preference.quiet_hours is not null then
     scheduled_at := communication.after_quiet_hours(scheduled_at, v_preference.quiet_hours, v_tenant.timezone);
   end if;
-  suppressed_reason := case
-    when v_preference.bounced then 'bounced'
-    when not v_preference.opted_in then 'opted_out'
-    when v_preference.id is null and v_template.category = 'promotional' then 'no_opt_in'
-    when p_expires_at <= scheduled_at then 'quiet_until_expiry'
-  end;
+  suppressed_reason := coalesce(
+    communication.why_unwanted(v_preference, v_template.category),
+    case when p_expires_at <= scheduled_at then 'quiet_until_expiry' end
+  );
   status := case when suppressed_reason is null then 'pending' else 'suppressed' end;
 
   insert into communication.notifications as n (

@@ -9,6 +9,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_notification communication.notifications;
+  v_unwanted text;
 begin
   -- a dispatcher that died left these behind
   for v_notification in
@@ -35,8 +36,21 @@ begin
     limit p_limit
     for update skip locked
   loop
+    -- the person may have decided otherwise since it was queued
+    select communication.why_unwanted(c, t.category) into v_unwanted
+    from communication.notification_templates t
+    left join communication.contact_preferences c
+      on c.tenant_id = v_tenant and c.subject_type = v_notification.recipient_type
+      and c.subject_id = v_notification.recipient_id and c.channel = t.channel and c.category = t.category
+    where t.id = v_notification.template_id;
     update communication.notifications n
-    set status = case when n.expires_at <= now() then 'cancelled' else 'processing' end
+    set
+      status = case
+        when v_unwanted is not null then 'suppressed'
+        when n.expires_at <= now() then 'cancelled'
+        else 'processing'
+      end,
+      suppressed_reason = v_unwanted
     where n.tenant_id = v_tenant and n.id = v_notification.id
     returning n.* into v_notification;
     if v_notification.status = 'processing' then
@@ -46,7 +60,7 @@ begin
 end
 $$;
 
-comment on function communication.claim_notifications(int, interval) is 'about=Takes up to p_limit due notifications of the tenant for sending; expired ones are cancelled instead, and those that a dispatcher held longer than p_lease are taken over.';
+comment on function communication.claim_notifications(int, interval) is 'about=Takes up to p_limit due notifications of the tenant for sending; expired ones are cancelled instead, those that the person wants no more are suppressed, and those that a dispatcher held longer than p_lease are taken over.';
 
 create function communication.finish_notification(p_notification uuid, p_status text) returns void
   language plpgsql

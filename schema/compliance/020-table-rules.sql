@@ -61,6 +61,30 @@ $$;
 
 comment on function compliance.check_consent() is 'about=Before insert or change: for a minor neither the patient nor a spouse consents, a guardian is a verified legal guardian of this patient (IM913), and the notice was in effect and names all purposes (IM914).';
 
+create function compliance.check_opt_in() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- the lock makes whoever withdraws it meanwhile find this opt-in
+  perform
+  from compliance.consents c
+  where
+    c.tenant_id = new.tenant_id and c.id = new.consent_id and c.kind = 'marketing' and c.decision = 'permit'
+    and c.status = 'active' and (c.expires_at is null or c.expires_at > now())
+    and new.subject_id = case new.subject_type when 'patient' then c.patient_id when 'contact' then c.contact_id end
+  for share;
+  if not found then
+    raise exception '% % gave no consent to marketing that is in force', new.subject_type, new.subject_id
+      using errcode = 'IM006', hint = 'record their own consent of kind marketing first and pass it';
+  end if;
+  return new;
+end
+$$;
+
+comment on function compliance.check_opt_in() is 'about=Before an opt-in to promotional messages: it rests on a consent to marketing of that person, permitted and in force (IM006).';
+
 create function compliance.check_everybody_told() returns trigger
   language plpgsql
   security definer

@@ -1,4 +1,4 @@
--- Keys and indexes on tables of modules that are installed before this one.
+-- Keys, indexes and rules on tables of modules that are installed before this one.
 
 alter table scheduling.telemedicine_sessions add constraint telemedicine_sessions_consent_fkey
   foreign key (tenant_id, consent_id) references compliance.consents (tenant_id, id);
@@ -7,6 +7,13 @@ alter table communication.contact_preferences add constraint contact_preferences
 
 create index telemedicine_sessions_consent_idx on scheduling.telemedicine_sessions (tenant_id, consent_id) where consent_id is not null;
 create index contact_preferences_consent_idx on communication.contact_preferences (tenant_id, consent_id) where consent_id is not null;
+
+-- that there is one, a constraint of the table says
+create trigger contact_preferences_opt_in_rests_on_consent
+  before insert or update of opted_in, consent_id, category, subject_type, subject_id
+  on communication.contact_preferences
+  for each row when (new.opted_in and new.category = 'promotional' and new.consent_id is not null)
+  execute function compliance.check_opt_in();
 
 -- Indexes that erasure needs on tables of others: the keys of a person, and who has been here longest.
 create index encryption_keys_subject_idx on core.encryption_keys (tenant_id, subject_type, subject_id)

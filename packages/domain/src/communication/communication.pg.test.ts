@@ -149,6 +149,26 @@ test('claimNotifications: each is sent by one dispatcher, and one that died is r
     )
   }))
 
+test('claimNotifications: what the person has refused since it was queued is suppressed', () =>
+  withHospital(async (hospital) => {
+    const { run } = hospital
+    await addTemplate(hospital, { code: 'visit.reminder' })
+    const { notificationId } = await run((tx) => queueNotification(tx, reminder()))
+    const wanted = await run((tx) => queueNotification(tx, reminder({ recipientId: randomUUID() })))
+    await run((tx) => setContactPreference(tx, { ...preference, category: 'service', optedIn: false }))
+
+    const claimed = await run((tx) => claimNotifications(tx))
+
+    assert.deepEqual(
+      claimed.map(({ id }) => id),
+      [wanted.notificationId],
+    )
+    const [stored] = await run((tx) =>
+      tx.query('select status, suppressed_reason from communication.notifications where id = $1', [notificationId]),
+    )
+    assert.deepEqual(stored, { status: 'suppressed', suppressed_reason: 'opted_out' })
+  }))
+
 test('recordDelivery: moves a message on, and a late or repeated report changes nothing', () =>
   withHospital(async (hospital) => {
     const { run, tenant } = hospital

@@ -21,7 +21,8 @@ select communication.set_contact_preference($1, $2, $3, $4, $5, $6, $7::communic
 
 /**
  * Records what a person wants for a channel and category, in place of what stood there; returns the row's id.
- * @throws CheckViolationError for an opt-in to promotional messages without a consent
+ * @throws CheckViolationError for an opt-in to promotional messages without a consent, NotPermittedError (IM006) when it is
+ * not that person's own consent to marketing, permitted and in force
  */
 export async function setContactPreference(tx: Transaction, preference: ContactPreference): Promise<string> {
   const { quietHours } = preference

@@ -6,12 +6,13 @@ import {
   IdempotencyKeyReusedError,
   IllegalTransitionError,
   NotFoundError,
+  NotPermittedError,
   NoticeDoesNotCoverError,
 } from '@imhotep/postgres'
 import { addPerson } from '../clinical/clinical.fixture.ts'
 import { setContactPreference } from '../communication/index.ts'
 import { addChild, addDocument, openPrivacyOffice, type PrivacyOffice } from './compliance.fixture.ts'
-import { activeConsent, expireGivenConsents, giveConsent, withdrawConsent } from './consents.ts'
+import { activeConsent, expireGivenConsents, giveConsent, withdrawConsent, type GiveConsentInput } from './consents.ts'
 import { publishNotice, type ConsentNotice } from './notices.ts'
 
 let office: PrivacyOffice
@@ -170,6 +171,39 @@ test('withdrawConsent: promotional messages stop at once', async () => {
     asOfficer((tx) => withdrawConsent(tx, randomUUID())),
     NotFoundError,
   )
+})
+
+test('setContactPreference: an opt-in rests on the person’s own consent to marketing, permitted and in force', async () => {
+  const { asOfficer, hospital } = office
+  const [patientId, other, denying, withdrawing] = [
+    await addPerson(hospital),
+    await addPerson(hospital),
+    await addPerson(hospital),
+    await addPerson(hospital),
+  ]
+  const optIn = (subjectId: string, consentId: string) =>
+    asOfficer((tx) =>
+      setContactPreference(tx, {
+        subjectType: 'patient',
+        subjectId,
+        channel: 'sms',
+        category: 'promotional',
+        optedIn: true,
+        consentId,
+      }),
+    )
+  const give = (input: GiveConsentInput) => asOfficer((tx) => giveConsent(tx, input))
+  const own = await give({ patientId, kind: 'marketing' })
+  const treatment = await give({ patientId, kind: 'treatment' })
+  const denied = await give({ patientId: denying, kind: 'marketing', decision: 'deny' })
+  const withdrawn = await give({ patientId: withdrawing, kind: 'marketing' })
+  await asOfficer((tx) => withdrawConsent(tx, withdrawn.id))
+
+  await assert.rejects(optIn(other, own.id), NotPermittedError)
+  await assert.rejects(optIn(patientId, treatment.id), NotPermittedError)
+  await assert.rejects(optIn(denying, denied.id), NotPermittedError)
+  await assert.rejects(optIn(withdrawing, withdrawn.id), NotPermittedError)
+  await optIn(patientId, own.id)
 })
 
 test('expireConsents: ends what is over, once', async () => {
