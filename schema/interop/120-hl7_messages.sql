@@ -67,9 +67,9 @@ alter table interop.hl7_messages add constraint hl7_messages_endpoint_fkey
 alter table interop.hl7_messages add constraint hl7_messages_patient_fkey
   foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id);
 
--- what waits for a worker
+-- what waits for a worker, or for the next one when a worker died after it had parsed
 create index hl7_messages_due_idx on interop.hl7_messages (tenant_id, direction, next_attempt_at)
-  where status in ('received', 'queued', 'failed');
+  where status in ('received', 'parsed', 'queued', 'failed');
 create index hl7_messages_replay_idx on interop.hl7_messages (tenant_id, replay_of_id) where replay_of_id is not null;
 create index hl7_messages_patient_idx on interop.hl7_messages (tenant_id, patient_id)
   where patient_id is not null;

@@ -34,6 +34,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_message interop.hl7_messages;
+  v_max int := coalesce((core.setting('interop.max_attempts') #>> '{}')::int, 8);
 begin
   if p_limit not between 1 and 1000 or p_lease not between interval '1 second' and interval '1 hour' then
     raise exception 'limit % or lease % is out of range', p_limit, p_lease
@@ -44,12 +45,19 @@ begin
     from interop.hl7_messages m
     join interop.endpoints e on e.tenant_id = m.tenant_id and e.id = m.endpoint_id
     where
-      m.tenant_id = v_tenant and m.direction = p_direction and m.status in ('received', 'queued', 'failed')
+      m.tenant_id = v_tenant and m.direction = p_direction and m.status in ('received', 'parsed', 'queued', 'failed')
       and m.next_attempt_at <= now() and e.status = 'active'
     order by m.next_attempt_at, m.id
     limit p_limit
     for no key update of m skip locked
   loop
+    -- it takes every worker down with it
+    if v_message.attempts >= v_max then
+      perform interop.fail_message(
+        v_message.id, format('given up: %s attempts were begun and none ended', v_message.attempts)
+      );
+      continue;
+    end if;
     -- a message that goes out again is queued again; one that came in is parsed again from failed
     update interop.hl7_messages m
     set
@@ -62,7 +70,7 @@ begin
 end
 $$;
 
-comment on function interop.claim_messages(text, int, interval) is 'about=Gives a worker up to p_limit due messages of a direction, oldest first, and hides them from others for the lease; a worker that dies loses them after it. A message may so be processed twice: the steps after it answer the same when repeated. Messages of paused endpoints wait.';
+comment on function interop.claim_messages(text, int, interval) is 'about=Gives a worker up to p_limit due messages of a direction, oldest first, and hides them from others for the lease; a worker that dies loses them after it, parsed ones too, and one that was claimed interop.max_attempts times in vain is dead. A message may so be processed twice: the steps after it answer the same when repeated. Messages of paused endpoints wait.';
 
 create function interop.parse_message(p_message_id uuid, p_parsed_enc bytea, p_patient_id uuid default null)
   returns interop.hl7_messages

@@ -142,6 +142,37 @@ test('a message that fails waits, is replayed as a new row, and dies when it can
     )
   }))
 
+test('claimMessages: takes over what a worker left parsed, and ends what no worker ever finishes', () =>
+  withHospital(async (hospital) => {
+    const { run } = hospital
+    const endpoint = await addEndpoint(hospital)
+    const { id } = await record(hospital, endpoint, 'M-1')
+    const claim = () => run((tx) => claimMessages(tx, { direction: 'in' }))
+    const leaseIsOver = () =>
+      force(hospital, 'update interop.hl7_messages set next_attempt_at = now() where id = $1', [id])
+
+    await claim()
+    await run((tx) => parseMessage(tx, id, Buffer.from([1])))
+    await leaseIsOver()
+    const [second] = await claim()
+    assert.deepEqual([second?.id, second?.status, second?.attempts], [id, 'parsed', 2])
+    for (let attempt = 3; attempt <= 8; attempt++) {
+      await leaseIsOver()
+      assert.equal((await claim())[0]?.attempts, attempt)
+    }
+    await leaseIsOver()
+    assert.deepEqual(await claim(), [])
+    const [end] = await run((tx) =>
+      tx.query('select status, attempts, ack_code, ack_text from interop.hl7_messages where id = $1', [id]),
+    )
+    assert.deepEqual(end, {
+      status: 'dead',
+      attempts: 8,
+      ack_code: 'AE',
+      ack_text: 'given up: 8 attempts were begun and none ended',
+    })
+  }))
+
 test('a message out: queued once, sent, answered; AE is tried again, AR is the end', () =>
   withHospital(async (hospital) => {
     const { run } = hospital
