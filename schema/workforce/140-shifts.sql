@@ -60,6 +60,7 @@ create trigger shifts_touch before update on workforce.shifts
   for each row execute function core.update_updated_at_column('row_version');
 create trigger shifts_transition before insert or update of status on workforce.shifts
   for each row execute function core.enforce_transition('workforce.shifts', 'status');
+select audit.track('workforce.shifts');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('workforce.shifts', '', 'planned', false, null),

@@ -61,6 +61,7 @@ create trigger shift_assignments_touch before update on workforce.shift_assignme
   for each row execute function core.update_updated_at_column('row_version');
 create trigger shift_assignments_transition before insert or update of status on workforce.shift_assignments
   for each row execute function core.enforce_transition('workforce.shift_assignments', 'status');
+select audit.track('workforce.shift_assignments');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('workforce.shift_assignments', '', 'assigned', false, null),
