@@ -203,8 +203,9 @@ test('imhotep audit: seals with a key and verifies with its public half; wrong f
 
   const wrong = await runJson(['audit', 'seal', '--key', 'key.pub'], database, directory)
   const missing = await runJson(['audit', 'seal', '--key', 'none.pem'], database, directory)
-  const misplaced = await runJson(['audit', 'pack', '--key', 'key.pem'], database, directory)
+  const misplaced = await runJson(['audit', 'verify', '--key', 'key.pem'], database, directory)
   const seal = await runJson(['audit', 'seal', '--key', 'key.pem'], database, directory)
+  const pack = await runJson(['audit', 'pack', '--key', 'key.pem'], database, directory)
   const verify = await runJson(['audit', 'verify', '--public-key', 'key.pub'], database, directory)
   rmSync(directory, { recursive: true })
 
@@ -214,8 +215,8 @@ test('imhotep audit: seals with a key and verifies with its public half; wrong f
     new Set(verify.answer.logs.map(({ signedSeals }: { signedSeals: number }) => signedSeals)),
     new Set([1]),
   )
-  assert.deepEqual([wrong.code, missing.code, misplaced.code, seal.code], [2, 2, 2, 0])
-  assert.match(misplaced.answer.error.message, /--key is for: imhotep audit seal/)
+  assert.deepEqual([wrong.code, missing.code, misplaced.code, seal.code, pack.code], [2, 2, 2, 0, 0])
+  assert.match(misplaced.answer.error.message, /--key is for: imhotep audit seal or pack/)
 })
 
 test('imhotep audit pack: packs a month that ended long ago, and what it held verifies from the archive', async () => {

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { randomBytes, randomUUID } from 'node:crypto'
+import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto'
 import { after, test } from 'node:test'
 import { connect, type Database } from '@imhotep/postgres'
 import { hospitalDatabase, type TestDatabase } from '../../../tests/support/database.ts'
 import { contextOf, makeTenant } from '../../../tests/support/tenants.ts'
 import { packAuditLogs } from './audit-archive.ts'
 import { sealAudit, verifyAuditChain, type ChainProblem } from './audit-seal.ts'
+import { readSealSigner, readSealVerifier } from './seal-signature.ts'
 import { withTenant } from './with-tenant.ts'
 
 let database: TestDatabase
@@ -282,6 +283,55 @@ test('archives: an application neither reads nor packs them', async () => {
   } finally {
     await app.close()
   }
+})
+
+test('packAuditLogs: seals with the key of the chain, and leaves to that key what nobody signed', async () => {
+  await freshDatabase()
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519', {
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+  })
+  const signer = readSealSigner(privateKey)
+  await using job = await loginAs('retention_job')
+  await logChanges(tenant, 10)
+  await sealAudit(superuser, signer)
+  await logChanges(tenant, 5)
+
+  const [without] = await packAuditLogs(job.db)
+  const [withKey] = await packAuditLogs(job.db, { signer })
+
+  assert.deepEqual([without?.rows, without?.dropped], [10, false])
+  assert.deepEqual([withKey?.rows, withKey?.dropped], [5, true])
+  const [report] = (await verifyAuditChain(superuser, readSealVerifier(publicKey))).filter(
+    (chain) => chain.tenant === tenant,
+  )
+  assert.deepEqual([report?.seals, report?.signedSeals, report?.problems], [2, 2, []])
+})
+
+test('packAuditLogs: with the key of contexts it works where only signed contexts do', async () => {
+  await freshDatabase()
+  await logChanges(tenant, 12)
+  await logChanges(other, 8)
+  await using job = await loginAs('retention_job')
+  const contextKey = { kid: 'jobs', secret: randomBytes(32) }
+  await superuser.query('select core.add_context_key($1, $2), core.require_signed_context()', [
+    contextKey.kid,
+    contextKey.secret,
+  ])
+
+  const [packed] = await packAuditLogs(job.db, { contextKey })
+
+  assert.deepEqual([packed?.rows, packed?.dropped], [20, true])
+  const reports = await verifyAuditChain(superuser, undefined, contextKey)
+  assert.deepEqual(
+    reports.flatMap(({ problems }) => problems),
+    [],
+  )
+  const unprotected = await superuser.query(
+    `select relname from pg_class
+     where relnamespace = 'audit'::regnamespace and relkind in ('r', 'p') and not relforcerowsecurity`,
+  )
+  assert.deepEqual(unprotected, [])
 })
 
 test('packAuditLogs: refuses the last week, and only months of a log can be packed', async () => {

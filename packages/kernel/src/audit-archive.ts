@@ -1,10 +1,17 @@
-import type { Database } from '@imhotep/postgres'
-import type { SealedLog } from './audit-seal.ts'
-import { withTenant, type RequestContext } from './with-tenant.ts'
+import type { Database, Transaction } from '@imhotep/postgres'
+import { sealLog, type SealedLog } from './audit-seal.ts'
+import type { SealSigner } from './seal-signature.ts'
+import type { ContextKey } from './sign-context.ts'
+import { systemContext } from './system-context.ts'
+import { withTenant } from './with-tenant.ts'
 
 export interface PackOptions {
   /** How long ago a month must have ended, a PostgreSQL interval of at least 7 days. Default: 90 days. */
   readonly olderThan?: string
+  /** Signs the seals over what is packed. Without it rows of a log whose seals are signed are packed once they are sealed. */
+  readonly signer?: SealSigner | undefined
+  /** Where the database works for signed contexts only. */
+  readonly contextKey?: ContextKey | undefined
 }
 
 export interface PackedPartition {
@@ -30,31 +37,48 @@ export async function packAuditLogs(db: Database, options: PackOptions = {}): Pr
     [options.olderThan ?? '90 days'],
   )
   const packed: PackedPartition[] = []
-  for (const { name, log } of partitions) packed.push(await packPartition(db, name, log))
+  for (const { name, log } of partitions) packed.push(await packPartition(db, name, log, options))
   return packed
 }
 
-async function packPartition(db: Database, partition: string, log: SealedLog): Promise<PackedPartition> {
+async function packPartition(
+  db: Database,
+  partition: string,
+  log: SealedLog,
+  options: PackOptions,
+): Promise<PackedPartition> {
   const tenants = await db.transaction((tx) =>
     tx.query<{ id: string }>('select id from audit.begin_packing($1::regclass) as id', [partition]),
   )
   let rows = 0
-  for (const { id } of tenants) rows += await packTenant(db, id, partition, log)
+  for (const { id } of tenants) rows += await packTenant(db, id, partition, log, options)
   const [drop] = await db.transaction((tx) =>
     tx.query<{ dropped: boolean }>('select audit.drop_packed_partition($1::regclass) as dropped', [partition]),
   )
   return { partition, log, tenants: tenants.length, rows, dropped: drop?.dropped ?? false }
 }
 
-async function packTenant(db: Database, tenant: string, partition: string, log: SealedLog): Promise<number> {
-  const context: RequestContext = { tenant, user: null, role: 'system', purpose: 'HOPERAT' }
-  await withTenant(db, context, (tx) => tx.query('select audit.seal($1)', [log]))
+async function packTenant(
+  db: Database,
+  tenant: string,
+  partition: string,
+  log: SealedLog,
+  { signer, contextKey }: PackOptions,
+): Promise<number> {
+  await withTenant(db, systemContext(tenant, contextKey), async (tx) => {
+    if (signer || !(await isSigned(tx, log))) await sealLog(tx, log, signer)
+  })
   let total = 0
   for (;;) {
-    const [day] = await withTenant(db, context, (tx) =>
+    const [day] = await withTenant(db, systemContext(tenant, contextKey), (tx) =>
       tx.query<{ rows: number }>('select audit.pack_partition($1::regclass) as rows', [partition]),
     )
     if (day === undefined || day.rows === 0) return total
     total += day.rows
   }
+}
+
+async function isSigned(tx: Transaction, log: SealedLog): Promise<boolean> {
+  const [row] = await tx.query<{ signed: boolean }>('select audit.chain_is_signed($1) as signed', [log])
+  return row?.signed ?? false
 }

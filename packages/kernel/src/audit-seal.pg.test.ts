@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { after, test } from 'node:test'
 import { connect, type Database } from '@imhotep/postgres'
 import { hospitalDatabase, type TestDatabase } from '../../../tests/support/database.ts'
@@ -179,14 +179,55 @@ for (const { name, sql, sign, problem } of rewrites)
 test('verifyAuditChain: names a seal without signature behind a signed one', async () => {
   await freshDatabase()
   const ours = makeKey()
-  for (const signer of [ours.signer, undefined]) {
+  for (let seal = 1; seal <= 2; seal++) {
     await logEvents(2)
-    await sealAudit(superuser, signer)
+    await sealAudit(superuser, ours.signer)
   }
+  await forge('update audit.audit_chain_anchors set signature = null, key_kid = null where seal_no = 2')
 
   const [report] = await verifyAuditChain(superuser, readSealVerifier(ours.publicPem))
 
   assert.deepEqual(report?.problems, [{ seal: 2, seq: null, problem: 'is not signed, although a seal before it is' }])
+})
+
+test('sealAudit: puts no seal without signature behind a signed one', async () => {
+  await freshDatabase()
+  const ours = makeKey()
+  await logEvents(2)
+  await sealAudit(superuser, ours.signer)
+  await logEvents(2)
+
+  await assert.rejects(sealAudit(superuser), { sqlstate: 'IM006' })
+
+  const [report] = await verifyAuditChain(superuser, readSealVerifier(ours.publicPem))
+  assert.deepEqual([report?.seals, report?.unsealedRows, report?.problems], [1, 2, []])
+})
+
+for (const status of ['suspended', 'closing'])
+  test(`sealAudit, verifyAuditChain: look after a tenant that is ${status} too`, async () => {
+    await freshDatabase()
+    await logEvents(3)
+    await superuser.query('update core.tenants set status = $1 where id = $2', [status, tenant])
+
+    const [sealed] = await sealAudit(superuser)
+    await forge(`delete from audit.audit_logs where seq = 2`)
+
+    const [report] = await verifyAuditChain(superuser)
+    assert.equal(sealed?.rows, 3)
+    assert.deepEqual(report?.problems, [{ seal: 1, seq: 2, problem: 'row was removed' }])
+  })
+
+test('sealAudit, verifyAuditChain: with the key of contexts they work where only signed contexts do', async () => {
+  await freshDatabase()
+  await logEvents(3)
+  const key = { kid: 'jobs', secret: randomBytes(32) }
+  await superuser.query('select core.add_context_key($1, $2), core.require_signed_context()', [key.kid, key.secret])
+
+  await assert.rejects(sealAudit(superuser), { sqlstate: 'IM014' })
+  const [sealed] = await sealAudit(superuser, undefined, key)
+  const [report] = await verifyAuditChain(superuser, undefined, key)
+
+  assert.deepEqual([sealed?.rows, report?.sealedRows, report?.problems], [3, 3, []])
 })
 
 test('audit.seal_signed: takes no range that can still grow, and no signature that is none', async () => {

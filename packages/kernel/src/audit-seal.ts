@@ -1,5 +1,7 @@
 import type { Database, Transaction } from '@imhotep/postgres'
 import type { SealSigner, SealVerifier } from './seal-signature.ts'
+import type { ContextKey } from './sign-context.ts'
+import { systemContext } from './system-context.ts'
 import { withTenant } from './with-tenant.ts'
 
 /** The logs that are sealed. */
@@ -35,14 +37,18 @@ export interface ChainProblem {
 }
 
 /**
- * Seals what can be sealed of every active tenant's logs, one transaction a tenant and log. For a role that sees all
- * tenants (imhotep_platform or the owner); run it every few seconds. With a signer each seal carries its signature.
+ * Seals what can be sealed of every tenant's logs, of those that are suspended or closed too, one transaction a tenant and
+ * log. For a role that sees all tenants (imhotep_platform or the owner); run it every few seconds. With a signer each seal
+ * carries its signature; where the database works for signed contexts only, give the key that signs them.
+ * @throws NotPermittedError (IM006) without a signer where the seals before are signed
  */
-export async function sealAudit(db: Database, signer?: SealSigner): Promise<SealedRange[]> {
-  return forEachLog(db, async (tx, tenant, log) => {
-    const rows = signer ? await sealSigned(tx, log, signer) : await seal(tx, log)
-    return { tenant, log, rows }
-  })
+export async function sealAudit(db: Database, signer?: SealSigner, key?: ContextKey): Promise<SealedRange[]> {
+  return forEachLog(db, key, async (tx, tenant, log) => ({ tenant, log, rows: await sealLog(tx, log, signer) }))
+}
+
+/** Seals what can be sealed of a log of the transaction's tenant; returns how many rows. */
+export function sealLog(tx: Transaction, log: SealedLog, signer?: SealSigner): Promise<number> {
+  return signer ? sealSigned(tx, log, signer) : seal(tx, log)
 }
 
 async function seal(tx: Transaction, log: SealedLog): Promise<number> {
@@ -66,11 +72,15 @@ async function sealSigned(tx: Transaction, log: SealedLog, signer: SealSigner): 
 }
 
 /**
- * Recomputes every seal of every active tenant and reports each row and seal that is not as it was sealed; with public keys
- * also each seal whose signature does not hold.
+ * Recomputes every seal of every tenant and reports each row and seal that is not as it was sealed; with public keys also
+ * each seal whose signature does not hold. Where the database works for signed contexts only, give the key that signs them.
  */
-export async function verifyAuditChain(db: Database, verifier?: SealVerifier): Promise<ChainReport[]> {
-  return forEachLog(db, async (tx, tenant, log) => {
+export async function verifyAuditChain(
+  db: Database,
+  verifier?: SealVerifier,
+  key?: ContextKey,
+): Promise<ChainReport[]> {
+  return forEachLog(db, key, async (tx, tenant, log) => {
     const [head] = await tx.query<ChainHead>(
       `select seal_no, encode(digest, 'hex') as head, sealed_rows, unsealed_rows from audit.chain_head($1)`,
       [log],
@@ -136,14 +146,14 @@ interface ChainHead {
 
 async function forEachLog<T>(
   db: Database,
+  key: ContextKey | undefined,
   work: (tx: Transaction, tenant: string, log: SealedLog) => Promise<T>,
 ): Promise<T[]> {
-  const tenants = await db.query<{ id: string }>('select core.active_tenants() as id')
+  const tenants = await db.query<{ id: string }>('select t.id from core.tenants t order by t.id')
   const results: T[] = []
   for (const { id } of tenants) {
     for (const log of sealedLogs) {
-      const context = { tenant: id, user: null, role: 'system', purpose: 'HOPERAT' } as const
-      results.push(await withTenant(db, context, (tx) => work(tx, id, log)))
+      results.push(await withTenant(db, systemContext(id, key), (tx) => work(tx, id, log)))
     }
   }
   return results
