@@ -207,6 +207,15 @@ begin
       (p_line ->> 'reservation_id')::uuid, v_quantity, p_store_location_id, p_patient_id, v_line
     );
   elsif p_line ->> 'batch_id' is not null then
+    -- what was checked is the item: a batch of another one would go out in its name
+    perform
+    from inventory.batches b
+    where
+      b.tenant_id = core.require_tenant() and b.id = (p_line ->> 'batch_id')::uuid and b.item_id = v_line.item_id;
+    if not found then
+      raise exception 'batch % is not one of item %', p_line ->> 'batch_id', v_line.item_id
+        using errcode = 'IM005', hint = 'choose a batch of the item, or name the item of the batch in item_id';
+    end if;
     v_line.id := core.uuid_v7();
     return next medication.line_of(
       inventory.post_movement(
@@ -232,4 +241,4 @@ begin
 end
 $$;
 
-comment on function medication.take_line(jsonb, uuid, uuid, uuid, date) is 'about=Takes the goods of one line out of stock: from its reservation, from its batch, or from what expires first and lasts for the course. One row a batch, to be stored. IM002, IM006 substitution, IM404 more than prescribed, IM500 too little, IM501 expired, IM502 blocked, IM504 reservation gone, IM505 too little of the batch.';
+comment on function medication.take_line(jsonb, uuid, uuid, uuid, date) is 'about=Takes the goods of one line out of stock: from its reservation, from its batch, or from what expires first and lasts for the course. One row a batch, to be stored. IM002, IM006 substitution, IM005 the batch is of another item, IM404 more than prescribed, IM500 too little, IM501 expired, IM502 blocked, IM504 reservation gone, IM505 too little of the batch.';

@@ -50,6 +50,13 @@ begin
   if jsonb_array_length(p_lines) = 0 then
     raise exception 'nothing is dispensed' using errcode = '22023', hint = 'pass at least one line';
   end if;
+  if exists (
+    select
+    from jsonb_array_elements(p_lines) as l (line)
+    where ((l.line ->> 'quantity')::numeric > 0) is not true -- before equal lines are summed
+  ) then
+    raise exception 'a line has no quantity' using errcode = '22023', hint = 'each line has a quantity of more than 0';
+  end if;
   if p_prescription_id is not null then
     select coalesce((l.line ->> 'prescription_item_id')::uuid, core.zero_uuid()) into v_bad
     from jsonb_array_elements(p_lines) as l (line)
@@ -67,7 +74,7 @@ begin
     from jsonb_array_elements(p_lines) as l (line)
     -- the limit keeps it a look-up a line: ->> is not leakproof, a join on it would read all items of the tenant
     left join lateral (
-      select k.id, k.drug_id
+      select k.id, k.kind, k.drug_id, k.is_controlled
       from inventory.items k
       where k.tenant_id = v_tenant and k.id = (l.line ->> 'item_id')::uuid and k.active and k.deleted_at is null
       limit 1
@@ -76,6 +83,7 @@ begin
     where
       i.id is null or l.line ->> 'prescription_item_id' is not null
       or coalesce(d.schedule, 'none') not in ('OTC', 'none')
+      or i.is_controlled or (i.kind = 'drug' and i.drug_id is null) -- nobody knows its schedule
   ) then
     raise exception 'an item is not sold without a prescription'
       using errcode = 'IM006', hint = 'over the counter go drugs of schedule OTC and other goods only';
@@ -83,19 +91,28 @@ begin
 
   -- One order of locks for all: by stock item; within an item first what walks its batches in the order of expiry.
   return query
-  select l.line || jsonb_build_object('item_id', l.item_id)
+  select l.line
   from (
+    -- one thing scanned twice is one line: a batch stands in a dispense once
     select
-      e.value as line,
-      coalesce(
-        (e.value ->> 'item_id')::uuid,
-        (
-          select medication.stock_item_of(i.drug_id, p_store_location_id)
-          from medication.prescription_items i
-          where i.tenant_id = v_tenant and i.id = (e.value ->> 'prescription_item_id')::uuid
-        )
-      ) as item_id
-    from jsonb_array_elements(p_lines) as e (value)
+      e.line || jsonb_build_object('quantity', sum(e.quantity)) as line, (e.line ->> 'item_id')::uuid as item_id
+    from (
+      select
+        a.value - 'quantity' || jsonb_build_object(
+          'item_id',
+          coalesce(
+            (a.value ->> 'item_id')::uuid,
+            (
+              select medication.stock_item_of(i.drug_id, p_store_location_id)
+              from medication.prescription_items i
+              where i.tenant_id = v_tenant and i.id = (a.value ->> 'prescription_item_id')::uuid
+            )
+          )
+        ) as line,
+        (a.value ->> 'quantity')::numeric as quantity
+      from jsonb_array_elements(p_lines) as a (value)
+    ) e
+    group by e.line
   ) l
   left join lateral (
     select h.batch_id
@@ -113,7 +130,7 @@ begin
 end
 $$;
 
-comment on function medication.ordered_lines(jsonb, uuid, uuid) is 'about=The lines of a dispense, checked, with their stock item, in the order in which they lock stock. IM001 a line names no active item of the prescription, IM006 not sold without a prescription, IM500 no stock item is the drug, 22023 unknown key or no line.';
+comment on function medication.ordered_lines(jsonb, uuid, uuid) is 'about=The lines of a dispense, checked, with their stock item, equal ones as one, in the order in which they lock stock. IM001 a line names no active item of the prescription, IM006 not sold without a prescription, IM500 no stock item is the drug, 22023 unknown key, no line or no quantity.';
 
 create function medication.charge_lines(p_dispense medication.dispenses) returns text
   language plpgsql

@@ -14,7 +14,7 @@ grant select (tenant_id, staff_id, kind, status, valid_during) on workforce.staf
 grant select (tenant_id, id, patient_id, clinic_id, class, status, deleted_at) on clinical.encounters to medication_owner;
 grant select (tenant_id, patient_id, clinical_status, verification_status, deleted_at) on clinical.allergies
   to medication_owner;
-grant select (tenant_id, id, sku, drug_id, active, deleted_at) on inventory.items to medication_owner;
+grant select (tenant_id, id, sku, kind, drug_id, is_controlled, active, deleted_at) on inventory.items to medication_owner;
 grant select (tenant_id, id, item_id, batch_no, expiry_on, mrp, purchase_price, tax_rate, status) on inventory.batches
   to medication_owner;
 grant select (tenant_id, store_location_id, item_id, batch_id, expiry_on, on_hand, reserved) on inventory.stock_balances

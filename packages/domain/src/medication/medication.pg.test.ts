@@ -30,7 +30,7 @@ import {
   stopItem,
   stopPrescription,
 } from './change-orders.ts'
-import { cancelDispense, completeDispense, dispense, returnDispense } from './dispense.ts'
+import { cancelDispense, completeDispense, dispense, returnDispense, type DispenseLine } from './dispense.ts'
 import { giveDose, markDoseInError, recordNotGiven, scheduleDoses, scheduleDueDoses, type Dose } from './doses.ts'
 import {
   addPrescriptionItem,
@@ -378,6 +378,7 @@ test('dispense: another batch needs a reason, a lost reservation is told, too li
     )
 
   await assert.rejects(give({ batchId: late }), FefoReasonError)
+  await assert.rejects(give({ batchId: await addBatch(pharmacy, 'insulin', 5, 60) }), NotFoundError)
   await give({ batchId: late, fefoOverrideReason: 'the box of the earlier batch is damaged' })
   await assert.rejects(give({ quantity: 10 }), OverDispenseError)
   const [reservation] = await asPharmacist((tx) =>
@@ -479,21 +480,46 @@ test('dispense: a high-alert or controlled drug is completed by a second person,
 })
 
 test('dispense: over the counter only what needs no prescription', async () => {
-  const { asPharmacist, storeId, items, patientId } = pharmacy
+  const { asPharmacist, asSuperuser, storeId, items, patientId } = pharmacy
   await addBatch(pharmacy, 'antacid', 10, 130)
-  const sell = (itemId: string) =>
-    asPharmacist((tx) =>
-      dispense(tx, {
-        storeLocationId: storeId,
-        kind: 'otc',
-        key: randomUUID(),
-        patientId,
-        lines: [{ itemId, quantity: 2 }],
-      }),
-    )
+  const sell = (...lines: DispenseLine[]) =>
+    asPharmacist((tx) => dispense(tx, { storeLocationId: storeId, kind: 'otc', key: randomUUID(), patientId, lines }))
+  const item = (changes: string) =>
+    asSuperuser(async (tx) => {
+      const [row] = await tx.query<{ id: string }>(
+        `insert into inventory.items (tenant_id, sku, name, kind, drug_id, base_unit, is_controlled)
+         select core.require_tenant(), gen_random_uuid()::text || 'x', 'Test', 'drug', ${changes} returning id`,
+      )
+      return row?.id ?? ''
+    })
+  const unknownDrug = await item(`null, 'tablet', false`)
+  const controlled = await item(`'${pharmacy.drugs.antacid}', 'tablet', true`)
 
-  await assert.rejects(sell(items.ibuprofen), NotPermittedError)
-  assert.deepEqual((await sell(items.antacid)).chargeStatus, 'pending')
+  await assert.rejects(sell({ itemId: items.ibuprofen, quantity: 2 }), NotPermittedError)
+  await assert.rejects(sell({ itemId: unknownDrug, quantity: 2 }), NotPermittedError)
+  await assert.rejects(sell({ itemId: controlled, quantity: 2 }), NotPermittedError)
+  const morphine = await addBatch(pharmacy, 'morphine', 10, 130)
+  await assert.rejects(sell({ itemId: items.antacid, batchId: morphine, quantity: 2 }), NotFoundError)
+  assert.equal(await onHand(pharmacy, morphine), 10)
+  assert.deepEqual((await sell({ itemId: items.antacid, quantity: 2 })).chargeStatus, 'pending')
+})
+
+test('dispense: one item scanned twice is one line', async () => {
+  const { asPharmacist, asSuperuser, storeId, items, patientId } = pharmacy
+  await empty('antacid')
+  const batch = await addBatch(pharmacy, 'antacid', 10, 147)
+  const sell = (...lines: DispenseLine[]) =>
+    asPharmacist((tx) => dispense(tx, { storeLocationId: storeId, kind: 'otc', key: randomUUID(), patientId, lines }))
+
+  const sold = await sell({ itemId: items.antacid, quantity: 2 }, { itemId: items.antacid, quantity: 1.5 })
+  const lines = await asSuperuser((tx) =>
+    tx.query('select batch_id as batch, quantity from medication.dispense_items where dispense_id = $1', [sold.id]),
+  )
+
+  assert.deepEqual(lines, [{ batch, quantity: '3.500' }])
+  await assert.rejects(sell({ itemId: items.antacid, quantity: 2 }, { itemId: items.antacid, quantity: -1 }), {
+    sqlstate: '22023',
+  })
 })
 
 test('cancelDispense and returnDispense: goods go back to their batch and to the prescription, never more than given', async () => {
