@@ -24,7 +24,8 @@ create table blood_bank.component_events (
     to_status <> 'available' or from_status is distinct from 'returned' or coalesce(out_of_storage_minutes <= 30, false)
   ),
   -- only jobs free and expire units without a person
-  constraint component_events_actor_known check (actor_id is not null or to_status in ('available', 'expired'))
+  constraint component_events_actor_known check (actor_id is not null or to_status in ('available', 'expired')),
+  constraint component_events_finite check (temperature_c <> 'NaN')
 ) partition by range (occurred_at);
 
 create table blood_bank.component_events_default partition of blood_bank.component_events default;

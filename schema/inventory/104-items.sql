@@ -43,7 +43,8 @@ create table inventory.items (
   constraint items_hsn_format check (hsn ~ '^[0-9]{4,8}$'),
   constraint items_reorder_not_negative check (reorder_level >= 0 and reorder_qty > 0),
   constraint items_min_shelf_life_not_negative check (min_shelf_life_days >= 0),
-  constraint items_controlled_are_drugs check (not is_controlled or kind = 'drug')
+  constraint items_controlled_are_drugs check (not is_controlled or kind = 'drug'),
+  constraint items_finite check (pack_size <> 'NaN' and reorder_level <> 'NaN' and reorder_qty <> 'NaN')
 );
 
 alter table inventory.items add constraint items_tenant_fkey

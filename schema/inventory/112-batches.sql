@@ -42,7 +42,8 @@ create table inventory.batches (
   constraint batches_hold_has_reason check (status <> 'hold' or hold_reason is not null),
   constraint batches_prices_not_negative check (purchase_price >= 0 and mrp >= 0),
   constraint batches_tax_rate_check check (tax_rate between 0 and 40),
-  constraint batches_batch_no_not_blank check (btrim(batch_no) <> '')
+  constraint batches_batch_no_not_blank check (btrim(batch_no) <> ''),
+  constraint batches_finite check (mrp <> 'NaN' and purchase_price <> 'NaN')
 );
 
 alter table inventory.batches add constraint batches_tenant_fkey

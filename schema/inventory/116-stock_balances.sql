@@ -24,7 +24,8 @@ create table inventory.stock_balances (
   constraint stock_balances_store_location_batch_key unique (tenant_id, store_location_id, batch_id),
   constraint stock_balances_on_hand_not_negative check (on_hand >= 0),
   constraint stock_balances_reserved_not_negative check (reserved >= 0),
-  constraint stock_balances_reserved_is_on_hand check (reserved <= on_hand)
+  constraint stock_balances_reserved_is_on_hand check (reserved <= on_hand),
+  constraint stock_balances_finite check (on_hand <> 'NaN')
 );
 
 alter table inventory.stock_balances add constraint stock_balances_tenant_fkey

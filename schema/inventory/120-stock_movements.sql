@@ -41,7 +41,8 @@ create table inventory.stock_movements (
   ),
   constraint stock_movements_idempotency_key_length check (length(idempotency_key) between 8 and 200),
   constraint stock_movements_part_check check (part >= 1),
-  constraint stock_movements_witness_is_another check (witness_id <> approved_by)
+  constraint stock_movements_witness_is_another check (witness_id <> approved_by),
+  constraint stock_movements_finite check (quantity <> 'NaN' and balance_after <> 'NaN' and unit_cost <> 'NaN')
 );
 
 alter table inventory.stock_movements add constraint stock_movements_tenant_fkey

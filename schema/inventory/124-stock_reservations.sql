@@ -24,7 +24,8 @@ create table inventory.stock_reservations (
   constraint stock_reservations_status_check check (status in ('active', 'consumed', 'released', 'expired')),
   constraint stock_reservations_quantity_positive check (quantity > 0),
   constraint stock_reservations_consumed_within_quantity check (consumed between 0 and quantity),
-  constraint stock_reservations_consumed_means_all check ((status = 'consumed') = (consumed = quantity))
+  constraint stock_reservations_consumed_means_all check ((status = 'consumed') = (consumed = quantity)),
+  constraint stock_reservations_finite check (quantity <> 'NaN')
 );
 
 alter table inventory.stock_reservations add constraint stock_reservations_tenant_fkey

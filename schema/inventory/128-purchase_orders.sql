@@ -32,7 +32,8 @@ create table inventory.purchase_orders (
     status in ('draft', 'submitted', 'cancelled', 'rejected') or (approved_by is not null and approved_at is not null)
   ),
   constraint purchase_orders_approved_by_another check (approved_by <> ordered_by),
-  constraint purchase_orders_total_not_negative check (total >= 0)
+  constraint purchase_orders_total_not_negative check (total >= 0),
+  constraint purchase_orders_finite check (total <> 'NaN')
 );
 
 alter table inventory.purchase_orders add constraint purchase_orders_tenant_fkey

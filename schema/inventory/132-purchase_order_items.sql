@@ -24,7 +24,8 @@ create table inventory.purchase_order_items (
   constraint purchase_order_items_unit_price_not_negative check (unit_price >= 0),
   constraint purchase_order_items_tax_rate_check check (tax_rate between 0 and 40),
   constraint purchase_order_items_free_qty_not_negative check (free_qty >= 0),
-  constraint purchase_order_items_line_no_check check (line_no >= 1)
+  constraint purchase_order_items_line_no_check check (line_no >= 1),
+  constraint purchase_order_items_finite check (quantity <> 'NaN' and unit_price <> 'NaN' and free_qty <> 'NaN')
 );
 
 alter table inventory.purchase_order_items add constraint purchase_order_items_tenant_fkey

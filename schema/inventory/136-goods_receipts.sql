@@ -27,7 +27,8 @@ create table inventory.goods_receipts (
   constraint goods_receipts_status_check check (status in ('draft', 'inspected', 'cancelled', 'posted', 'rejected')),
   constraint goods_receipts_posted_is_inspected check (status <> 'posted' or inspected_by is not null),
   constraint goods_receipts_posted_kept_cold check (status <> 'posted' or temperature_ok is not false),
-  constraint goods_receipts_total_not_negative check (total >= 0)
+  constraint goods_receipts_total_not_negative check (total >= 0),
+  constraint goods_receipts_finite check (total <> 'NaN')
 );
 
 alter table inventory.goods_receipts add constraint goods_receipts_tenant_fkey

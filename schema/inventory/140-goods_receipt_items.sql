@@ -31,7 +31,10 @@ create table inventory.goods_receipt_items (
   constraint goods_receipt_items_tax_rate_check check (tax_rate between 0 and 40),
   constraint goods_receipt_items_expire_after_manufacture check (expiry_on > mfg_on),
   constraint goods_receipt_items_batch_no_not_blank check (btrim(batch_no) <> ''),
-  constraint goods_receipt_items_line_no_check check (line_no >= 1)
+  constraint goods_receipt_items_line_no_check check (line_no >= 1),
+  constraint goods_receipt_items_finite check (
+    accepted_qty <> 'NaN' and rejected_qty <> 'NaN' and free_qty <> 'NaN' and unit_price <> 'NaN' and mrp <> 'NaN'
+  )
 );
 
 alter table inventory.goods_receipt_items add constraint goods_receipt_items_tenant_fkey

@@ -23,7 +23,8 @@ create table inventory.indent_items (
   constraint indent_items_approved_at_most_requested check (approved_qty between 0 and requested_qty),
   constraint indent_items_issued_at_most_approved check (issued_qty between 0 and coalesce(approved_qty, 0)),
   constraint indent_items_received_at_most_issued check (received_qty between 0 and issued_qty),
-  constraint indent_items_line_no_check check (line_no >= 1)
+  constraint indent_items_line_no_check check (line_no >= 1),
+  constraint indent_items_finite check (requested_qty <> 'NaN')
 );
 
 alter table inventory.indent_items add constraint indent_items_tenant_fkey

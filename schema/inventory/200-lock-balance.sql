@@ -55,7 +55,8 @@ create function inventory.check_quantity(p_quantity numeric) returns void
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if p_quantity is null or p_quantity <= 0 or p_quantity <> round(p_quantity, 3) then
+  -- NaN is greater than infinity
+  if p_quantity is null or p_quantity <= 0 or p_quantity >= 'Infinity' or p_quantity <> round(p_quantity, 3) then
     raise exception 'a quantity must be more than 0 and have at most three decimals'
       using errcode = '22023', hint = 'count in base units of the item; the kind of movement gives the direction';
   end if;

@@ -24,7 +24,10 @@ declare
   v_wanted inventory.stock_movements;
   v_movement inventory.stock_movements;
 begin
-  if p_counted_qty is null or p_counted_qty < 0 or p_counted_qty <> round(p_counted_qty, 3) then
+  if
+    p_counted_qty is null or p_counted_qty < 0 or p_counted_qty <> round(p_counted_qty, 3)
+    or p_counted_qty >= 'Infinity' or abs(p_book_qty) >= 'Infinity' -- NaN is greater than infinity
+  then
     raise exception 'a count is 0 or more, with at most three decimals'
       using errcode = '22023', hint = 'count in base units of the item';
   end if;

@@ -42,7 +42,8 @@ create table laboratory.lab_tests (
   constraint lab_tests_panel_or_specimen check (
     kind = 'panel' or (specimen_type is not null and container is not null and result_type is not null)
   ),
-  constraint lab_tests_numeric_has_unit check (result_type <> 'numeric' or unit_ucum is not null)
+  constraint lab_tests_numeric_has_unit check (result_type <> 'numeric' or unit_ucum is not null),
+  constraint lab_tests_finite check (min_volume_ml <> 'NaN' and delta_check_pct <> 'NaN')
 );
 
 alter table laboratory.lab_tests add constraint lab_tests_tenant_fkey

@@ -34,7 +34,14 @@ create table laboratory.reference_ranges (
   constraint reference_ranges_pregnancy_check check (pregnancy in ('any', 'yes', 'no')),
   constraint reference_ranges_low_below_high check (low <= high),
   constraint reference_ranges_critical_below_low check (critical_low <= low),
-  constraint reference_ranges_critical_above_high check (critical_high >= high)
+  constraint reference_ranges_critical_above_high check (critical_high >= high),
+  constraint reference_ranges_finite check (
+    low not in ('NaN', 'Infinity', '-Infinity') and high not in ('NaN', 'Infinity', '-Infinity')
+    and critical_low not in ('NaN', 'Infinity', '-Infinity')
+    and critical_high not in ('NaN', 'Infinity', '-Infinity')
+    and reportable_low not in ('NaN', 'Infinity', '-Infinity')
+    and reportable_high not in ('NaN', 'Infinity', '-Infinity')
+  )
 );
 
 alter table laboratory.reference_ranges add constraint reference_ranges_tenant_fkey

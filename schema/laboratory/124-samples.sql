@@ -67,7 +67,8 @@ create table laboratory.samples (
   constraint samples_aliquot_numbered check ((parent_sample_id is null) = (aliquot_no is null)),
   constraint samples_exception_stated check (
     receipt_condition is null or receipt_condition = 'good' or status = 'rejected' or accepted_with_exception is not null
-  )
+  ),
+  constraint samples_finite check (volume_ml <> 'NaN')
 );
 
 alter table laboratory.samples add constraint samples_tenant_fkey

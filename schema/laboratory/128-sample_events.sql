@@ -20,7 +20,8 @@ create table laboratory.sample_events (
   created_by uuid default core.current_user_id(),
   constraint sample_events_pkey primary key (tenant_id, id),
   constraint sample_events_sample_occurred_at_key unique (tenant_id, sample_id, occurred_at, id),
-  constraint sample_events_rejected_with_reason check (to_status <> 'rejected' or reason_code is not null)
+  constraint sample_events_rejected_with_reason check (to_status <> 'rejected' or reason_code is not null),
+  constraint sample_events_finite check (temperature_c <> 'NaN')
 );
 
 alter table laboratory.sample_events add constraint sample_events_tenant_fkey

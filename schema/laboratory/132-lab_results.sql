@@ -53,7 +53,10 @@ create table laboratory.lab_results (
   constraint lab_results_released_by_two_steps check (
     status not in ('final', 'corrected') or (verified_by is not null and authorised_by is not null)
   ),
-  constraint lab_results_correction_with_reason check ((supersedes_id is null) = (amendment_reason is null))
+  constraint lab_results_correction_with_reason check ((supersedes_id is null) = (amendment_reason is null)),
+  constraint lab_results_finite check (
+    value_num not in ('NaN', 'Infinity', '-Infinity') and dilution not in ('NaN', 'Infinity', '-Infinity')
+  )
 );
 
 alter table laboratory.lab_results add constraint lab_results_tenant_fkey

@@ -38,7 +38,10 @@ create table laboratory.qc_lots (
   constraint qc_lots_runs_positive check (runs_for_establishment > 0),
   constraint qc_lots_sd_positive check (sd > 0),
   constraint qc_lots_expires_after_opening check (expires_on > opened_on),
-  constraint qc_lots_rules_known check (rules <@ array['1_2s', '1_3s', '2_2s', 'R_4s', '4_1s', '10_x'])
+  constraint qc_lots_rules_known check (rules <@ array['1_2s', '1_3s', '2_2s', 'R_4s', '4_1s', '10_x']),
+  constraint qc_lots_finite check (
+    mean not in ('NaN', 'Infinity', '-Infinity') and sd not in ('NaN', 'Infinity', '-Infinity')
+  )
 );
 
 alter table laboratory.qc_lots add constraint qc_lots_tenant_fkey

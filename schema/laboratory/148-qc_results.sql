@@ -33,7 +33,11 @@ create table laboratory.qc_results (
   constraint qc_results_internal_has_lot check ((scheme = 'iqc') = (qc_lot_id is not null)),
   constraint qc_results_external_has_round check (scheme <> 'eqa' or eqa_round is not null),
   constraint qc_results_reviewed_by_someone check ((reviewed_at is null) = (reviewed_by is null)),
-  constraint qc_results_reject_reviewed_with_incident check (verdict <> 'reject' or reviewed_at is null or incident_id is not null)
+  constraint qc_results_reject_reviewed_with_incident check (verdict <> 'reject' or reviewed_at is null or incident_id is not null),
+  constraint qc_results_finite check (
+    value not in ('NaN', 'Infinity', '-Infinity') and target not in ('NaN', 'Infinity', '-Infinity')
+    and z_score <> 'NaN'
+  )
 ) partition by range (run_at);
 
 create table laboratory.qc_results_default partition of laboratory.qc_results default;

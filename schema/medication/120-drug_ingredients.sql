@@ -15,7 +15,8 @@ create table medication.drug_ingredients (
   constraint drug_ingredients_pkey primary key (id),
   constraint drug_ingredients_drug_ingredient_key unique (drug_id, ingredient_code),
   constraint drug_ingredients_strength_has_unit check ((strength_value is null) = (strength_unit is null)),
-  constraint drug_ingredients_strength_positive check (strength_value > 0)
+  constraint drug_ingredients_strength_positive check (strength_value > 0),
+  constraint drug_ingredients_finite check (strength_value not in ('NaN', 'Infinity', '-Infinity'))
 );
 
 alter table medication.drug_ingredients add constraint drug_ingredients_drug_fkey

@@ -46,7 +46,8 @@ create table medication.prescription_items (
   constraint prescription_items_stops_after_start check (stop_at >= start_at),
   constraint prescription_items_stopped_has_reason check (
     status not in ('stopped', 'entered_in_error', 'on_hold') or stop_reason is not null
-  )
+  ),
+  constraint prescription_items_finite check (dose_value not in ('NaN', 'Infinity', '-Infinity') and quantity <> 'NaN')
 );
 
 alter table medication.prescription_items add constraint prescription_items_tenant_fkey

@@ -29,7 +29,8 @@ create table medication.dispense_items (
   constraint dispense_items_quantity_not_zero check (quantity <> 0),
   constraint dispense_items_negative_is_return check ((quantity < 0) = (return_of_item_id is not null)),
   constraint dispense_items_not_above_mrp check (unit_price between 0 and mrp),
-  constraint dispense_items_tax_rate_check check (tax_rate between 0 and 40)
+  constraint dispense_items_tax_rate_check check (tax_rate between 0 and 40),
+  constraint dispense_items_finite check (quantity <> 'NaN' and mrp <> 'NaN')
 );
 
 alter table medication.dispense_items add constraint dispense_items_tenant_fkey

@@ -37,7 +37,8 @@ create table medication.medication_administrations (
   constraint medication_administrations_not_given_has_reason check (
     status not in ('missed', 'refused', 'held', 'cancelled', 'entered_in_error') or not_given_reason is not null
   ),
-  constraint medication_administrations_witness_is_another check (witness_id <> given_by)
+  constraint medication_administrations_witness_is_another check (witness_id <> given_by),
+  constraint medication_administrations_finite check (dose_given not in ('NaN', 'Infinity', '-Infinity'))
 ) partition by range (scheduled_at);
 
 create table medication.medication_administrations_default

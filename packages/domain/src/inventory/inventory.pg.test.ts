@@ -91,6 +91,8 @@ test('postMovement: in and out, once per key, never more than is there', async (
   await refused((tx) => postMovement(tx, movement(randomUUID(), 1)), 'IM005')
   await refused((tx) => postMovement(tx, movement(batch, -1)), '22023')
   await refused((tx) => postMovement(tx, movement(batch, 0.0001)), '22023')
+  await refused((tx) => postMovement(tx, movement(batch, NaN, { kind: 'return_in' })), '22023')
+  await refused((tx) => reserveFefo(tx, wish(batch, Infinity, { partial: true })), '22023')
   const sideways = { ...movement(batch, 1), kind: 'transfer_out' as PostMovementInput['kind'] }
   await refused((tx) => postMovement(tx, sideways), '22023')
 })
@@ -327,6 +329,8 @@ test('countAdjust: one counts, another approves, and movements since the count s
 
   await refused((tx) => countAdjust(tx, input()), 'IM506', stores.counter)
   await refused((tx) => countAdjust(tx, input({ reasonCode: ' ' })), 'IM506')
+  await refused((tx) => countAdjust(tx, input({ countedQty: NaN })), '22023')
+  await refused((tx) => countAdjust(tx, input({ bookQty: NaN })), '22023')
   const count = input({ bookQty: 10 })
   const posted = await by((tx) => countAdjust(tx, count))
   assert.deepEqual(await by((tx) => countAdjust(tx, count)), posted)
