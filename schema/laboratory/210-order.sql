@@ -43,6 +43,32 @@ $$;
 
 comment on function laboratory.charge(uuid, text, text, uuid) is 'about=Puts the price of a test or panel on the account of the encounter, once; null when billing has none.';
 
+create function laboratory.cancel_charge(p_item laboratory.lab_order_items, p_reason text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_item.charge_item_id is null or exists ( -- the rest of its panel goes on
+    select
+    from laboratory.lab_order_items i
+    where
+      i.tenant_id = p_item.tenant_id and i.order_id = p_item.order_id and i.charge_item_id = p_item.charge_item_id
+      and i.status <> 'cancelled'
+  ) then
+    return;
+  end if;
+  perform billing.cancel_charge(p_item.charge_item_id, p_reason);
+exception
+  when sqlstate 'IM557' or sqlstate 'IM558' then -- on a bill, or the account is closed: only a credit note helps now
+    perform core.enqueue(
+      'charge', p_item.charge_item_id, 'charge.credit_requested.v1',
+      pg_catalog.jsonb_build_object('charge_item_id', p_item.charge_item_id, 'order_id', p_item.order_id)
+    );
+end
+$$;
+
+comment on function laboratory.cancel_charge(laboratory.lab_order_items, text) is 'about=Cancels the charge of a cancelled test, or of a panel with its last one. What is on a bill stays and is announced as charge.credit_requested.v1.';
+
 create function laboratory.check_requester(
   p_patient_id uuid,
   p_encounter_id uuid,
@@ -122,6 +148,7 @@ declare
   v_item record;
   v_items jsonb := '[]';
   v_tests uuid[] := '{}';
+  v_panels uuid[];
   v_item_id uuid;
   v_charge_id uuid;
   v_charged boolean := false;
@@ -162,9 +189,21 @@ begin
       using errcode = '22023', hint = 'give the clinic whose laboratory works on it';
   end if;
 
-  -- what is ordered: panels opened, a test once
+  -- what is ordered: panels opened, a test once; one that an ordered panel holds is not charged beside it
+  v_panels := array(
+    select t.id
+    from pg_catalog.unnest(p_codes) as c (code)
+    cross join lateral laboratory.find_test(c.code) as t
+    where t.kind = 'panel'
+  );
   foreach v_code in array p_codes loop
     v_test := laboratory.find_test(v_code);
+    continue when exists (
+      select
+      from laboratory.lab_panel_members m
+      where
+        m.panel_id = any (v_panels) and m.test_id = v_test.id and (m.tenant_id = v_tenant or m.tenant_id is null)
+    );
     if v_test.kind = 'panel' then
       v_charge_id := laboratory.charge(p_encounter_id, v_code, 'laboratory.lab_orders', v_order_id);
     end if;
@@ -319,12 +358,13 @@ begin
   ) then
     perform laboratory.move_sample(laboratory.lock_sample(v_sample_id), 'cancelled');
   end if;
+  perform laboratory.cancel_charge(v_item, p_reason);
   perform laboratory.settle_order(v_item.order_id);
   return v_item;
 end
 $$;
 
-comment on function laboratory.cancel_order_item(uuid, text) is 'about=Cancels a test that is not in process yet, its planned sample when nothing else needs it, and the order when nothing is left. The charge stays: billing decides about it. IM001 too far on, IM002 no reason, IM005 no such item.';
+comment on function laboratory.cancel_order_item(uuid, text) is 'about=Cancels a test that is not in process yet, its planned sample when nothing else needs it, and the order when nothing is left. Its charge is cancelled, that of a panel with its last test; what is on a bill stays, and event charge.credit_requested.v1 asks for a credit note. IM001 too far on, IM002 no reason, IM005 no such item.';
 
 create function laboratory.cancel_order(p_order_id uuid, p_reason text) returns laboratory.lab_orders
   language plpgsql
@@ -350,4 +390,4 @@ begin
 end
 $$;
 
-comment on function laboratory.cancel_order(uuid, text) is 'about=Cancels all tests of an order, or none when one is in process. IM001 one is too far on, IM002 no reason, IM005 no such order.';
+comment on function laboratory.cancel_order(uuid, text) is 'about=Cancels all tests of an order with their charges, or none when one is in process. IM001 one is too far on, IM002 no reason, IM005 no such order.';

@@ -10,7 +10,7 @@ import {
   statusOf,
   type Laboratory,
 } from '../../packages/domain/src/laboratory/laboratory.fixture.ts'
-import { placeLabOrder } from '../../packages/domain/src/laboratory/orders.ts'
+import { cancelLabOrder, cancelLabOrderItem, placeLabOrder } from '../../packages/domain/src/laboratory/orders.ts'
 import { issueLabReport } from '../../packages/domain/src/laboratory/reports.ts'
 import {
   authoriseResult,
@@ -62,6 +62,57 @@ test('place_order: a panel is charged once, a test once; without an open account
     { code: 'HB', charges: 1, items: 1 },
     { code: 'KNA', charges: 1, items: 2 },
   ])
+})
+
+test('place_order: a test that an ordered panel holds is not charged beside it, in whatever order they are named', async () => {
+  const { asFirst, patientId, doctorId } = laboratory
+  const encounterId = await openEncounter()
+  await asSuperuser(`select from billing.open_account($1, $2)`, [patientId, encounterId])
+  await price('K', 'KNA')
+
+  for (const codes of [
+    ['K', 'KNA'],
+    ['KNA', 'K'],
+  ]) {
+    const order = await asFirst((tx) =>
+      placeLabOrder(tx, { patientId, codes, encounterId, orderingDoctorId: doctorId }),
+    )
+    assert.deepEqual(await chargesOf(order.id), ['KNA billable', 'KNA billable'])
+  }
+})
+
+test('cancel_order_item: takes its charge back, a panel with its last test; what is on a bill asks for a credit note', async () => {
+  const { asFirst, patientId, doctorId, hospital } = laboratory
+  const encounterId = await openEncounter()
+  const [account] = await hospital.run((tx) =>
+    tx.query<{ id: string }>(`select id from billing.open_account($1, $2)`, [patientId, encounterId]),
+  )
+  await price('HB', 'KNA')
+  const place = (codes: string[]) =>
+    asFirst((tx) => placeLabOrder(tx, { patientId, codes, encounterId, orderingDoctorId: doctorId }))
+  const [order, billed] = [await place(['HB', 'KNA']), await place(['HB'])]
+  const [haemoglobin, potassium, sodium] = await itemsOf(order.id)
+  const requests = () =>
+    hospital.admin.query(
+      `select aggregate_id = any (select charge_item_id from laboratory.lab_order_items where order_id = $1) as "isOfBill"
+       from core.outbox_events where event_type = 'charge.credit_requested.v1'`,
+      [billed.id],
+    )
+
+  await asFirst((tx) => cancelLabOrderItem(tx, potassium ?? '', 'ordered twice'))
+  assert.deepEqual(await chargesOf(order.id), ['HB billable', 'KNA billable', 'KNA billable'])
+  await asFirst((tx) => cancelLabOrderItem(tx, sodium ?? '', 'ordered twice'))
+  assert.deepEqual(await chargesOf(order.id), ['HB billable', 'KNA aborted', 'KNA aborted'])
+  await asFirst((tx) => cancelLabOrderItem(tx, haemoglobin ?? '', 'ordered twice'))
+  assert.deepEqual(await chargesOf(order.id), ['HB aborted', 'KNA aborted', 'KNA aborted'])
+  assert.deepEqual(await requests(), [])
+
+  await hospital.run((tx) => tx.query(`select from billing.issue_invoice($1)`, [account?.id]))
+  const cancelled = await asFirst((tx) => cancelLabOrder(tx, billed.id, 'the patient left'))
+
+  assert.equal(cancelled.status, 'cancelled')
+  assert.deepEqual(await chargesOf(billed.id), ['HB billed'])
+  assert.deepEqual(await requests(), [{ isOfBill: true }])
 })
 
 test('place_order: a service request that two clients order at once gets one laboratory order', async () => {
@@ -256,4 +307,35 @@ async function stubLegalHolds(): Promise<void> {
 function asSuperuser(sql: string, params: readonly unknown[]): Promise<unknown> {
   const { admin, tenant, users } = laboratory.hospital
   return withTenant(admin, contextOf(tenant, { user: users[0] }), (tx) => tx.query(sql, [...params]))
+}
+
+async function price(...codes: string[]): Promise<void> {
+  await asSuperuser(
+    `insert into billing.charge_master (tenant_id, code, name, kind, base_price)
+     select $1, code, code, 'lab', 100 from unnest($2::text[]) code
+     on conflict do nothing`,
+    [laboratory.hospital.tenant, codes],
+  )
+}
+
+async function itemsOf(orderId: string): Promise<string[]> {
+  const rows = await laboratory.hospital.admin.query<{ id: string }>(
+    'select id from laboratory.lab_order_items where order_id = $1 order by position',
+    [orderId],
+  )
+  return rows.map(({ id }) => id)
+}
+
+/** Code and status of the charge of each item of an order. */
+async function chargesOf(orderId: string): Promise<string[]> {
+  const rows = await laboratory.hospital.admin.query<{ charge: string }>(
+    `select c.code || ' ' || b.status as charge
+     from laboratory.lab_order_items i
+     join billing.charge_items b on b.tenant_id = i.tenant_id and b.id = i.charge_item_id
+     join billing.charge_master c on c.tenant_id = b.tenant_id and c.id = b.charge_id
+     where i.order_id = $1
+     order by i.position`,
+    [orderId],
+  )
+  return rows.map(({ charge }) => charge)
 }

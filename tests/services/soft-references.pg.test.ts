@@ -196,7 +196,7 @@ describe('two services, each on a database of its own', () => {
     })
 
     const [order] = await inLab((tx) =>
-      tx.query<{ clinic_id: string }>(
+      tx.query<{ id: string; clinic_id: string }>(
         `select * from laboratory.place_order($1, array['T1'], $2, p_external_doctor => 'From outside')`,
         [patient, encounter],
       ),
@@ -205,7 +205,16 @@ describe('two services, each on a database of its own', () => {
     const events = await lab.db.query<{ payload: { encounter_id: string; code: string } }>(
       `select payload from core.outbox_events where event_type = 'charge.requested.v1'`,
     )
+    await inLab((tx) => tx.query(`select laboratory.cancel_order($1, 'ordered twice')`, [order?.id]))
+    const [cancelled] = await lab.db.query<{ payload: Record<string, string> }>(
+      `select payload from core.outbox_events where event_type = 'charge.cancel_requested.v1'`,
+    )
+
     assert.equal(order?.clinic_id, clinic)
+    assert.deepEqual(
+      [cancelled?.payload['code'], cancelled?.payload['source_type']],
+      ['T1', 'laboratory.lab_order_items'],
+    )
     assert.deepEqual(
       events.map(({ payload }) => [payload.encounter_id, payload.code]),
       [[encounter, 'T1']],
