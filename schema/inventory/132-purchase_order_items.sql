@@ -19,6 +19,8 @@ create table inventory.purchase_order_items (
   updated_by uuid,
   constraint purchase_order_items_pkey primary key (tenant_id, id),
   constraint purchase_order_items_po_line_no_key unique (tenant_id, po_id, line_no),
+  -- what goods receipts refer to: goods count for a line of their item
+  constraint purchase_order_items_item_key unique (tenant_id, id, item_id),
   constraint purchase_order_items_quantity_positive check (quantity > 0),
   constraint purchase_order_items_received_at_most_105_percent check (received_qty between 0 and quantity * 1.05),
   constraint purchase_order_items_unit_price_not_negative check (unit_price >= 0),

@@ -42,11 +42,11 @@ alter table inventory.goods_receipt_items add constraint goods_receipt_items_ten
 alter table inventory.goods_receipt_items add constraint goods_receipt_items_grn_fkey
   foreign key (tenant_id, grn_id) references inventory.goods_receipts (tenant_id, id);
 alter table inventory.goods_receipt_items add constraint goods_receipt_items_po_item_fkey
-  foreign key (tenant_id, po_item_id) references inventory.purchase_order_items (tenant_id, id);
+  foreign key (tenant_id, po_item_id, item_id) references inventory.purchase_order_items (tenant_id, id, item_id);
 alter table inventory.goods_receipt_items add constraint goods_receipt_items_item_fkey
   foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
 
-create index goods_receipt_items_po_item_idx on inventory.goods_receipt_items (tenant_id, po_item_id)
+create index goods_receipt_items_po_item_idx on inventory.goods_receipt_items (tenant_id, po_item_id, item_id)
   where po_item_id is not null;
 create index goods_receipt_items_item_idx on inventory.goods_receipt_items (tenant_id, item_id);
 

@@ -22,6 +22,46 @@ $$;
 
 comment on function inventory.lock_goods_receipt(uuid) is 'about=The goods receipt, locked until the transaction ends. IM005 no such receipt.';
 
+create function inventory.order_line_of(p_po_id uuid, p_line jsonb) returns uuid
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_accepted numeric := coalesce((p_line ->> 'accepted_qty')::numeric, 0);
+  v_po_item_id uuid;
+begin
+  if p_line ->> 'po_item_id' is not null then
+    select o.id into v_po_item_id
+    from inventory.purchase_order_items o
+    where
+      o.tenant_id = v_tenant and o.po_id = p_po_id and o.id = (p_line ->> 'po_item_id')::uuid
+      and o.item_id = (p_line ->> 'item_id')::uuid;
+    if not found then
+      raise exception 'line % is not one of purchase order % for item %', p_line ->> 'po_item_id', p_po_id, p_line ->> 'item_id'
+        using errcode = 'IM005', hint = 'name a line of the order for the item, or none';
+    end if;
+    return v_po_item_id;
+  end if;
+  select o.id into v_po_item_id
+  from inventory.purchase_order_items o
+  cross join lateral (
+    -- what came before and is not posted yet takes its place as well
+    select o.quantity - o.received_qty - coalesce(sum(l.accepted_qty), 0) as quantity
+    from inventory.goods_receipt_items l
+    join inventory.goods_receipts r on r.tenant_id = l.tenant_id and r.id = l.grn_id
+    where l.tenant_id = v_tenant and l.po_item_id = o.id and r.status in ('draft', 'inspected')
+  ) room
+  where o.tenant_id = v_tenant and o.po_id = p_po_id and o.item_id = (p_line ->> 'item_id')::uuid
+  order by room.quantity >= v_accepted desc, room.quantity > 0 desc, o.line_no
+  limit 1;
+  return v_po_item_id;
+end
+$$;
+
+comment on function inventory.order_line_of(uuid, jsonb) is 'about=The line of a locked purchase order that a line of a goods receipt is for: the one that it names, or the first of its item with room for it; null when nothing of it was ordered. IM005 the line is of another order or item.';
+
 create function inventory.receive_goods(
   p_id uuid,
   p_supplier_id uuid,
@@ -41,7 +81,6 @@ declare
   v_receipt inventory.goods_receipts;
   v_order inventory.purchase_orders;
   v_line record;
-  v_po_item_id uuid;
 begin
   select r.* into v_receipt
   from inventory.goods_receipts r
@@ -79,20 +118,13 @@ begin
     select l.ordinality as line_no, l.value as data
     from jsonb_array_elements(p_lines) with ordinality l
   loop
-    v_po_item_id := (
-      select o.id
-      from inventory.purchase_order_items o
-      where o.tenant_id = v_tenant and o.po_id = p_po_id and o.item_id = (v_line.data ->> 'item_id')::uuid
-      order by o.received_qty < o.quantity desc, o.line_no
-      limit 1
-    );
     insert into inventory.goods_receipt_items (
       tenant_id, grn_id, line_no, po_item_id, item_id, batch_no, mfg_on, expiry_on, accepted_qty, rejected_qty,
       free_qty, unit_price, mrp, tax_rate, reject_reason
     )
     values (
       v_tenant, p_id, v_line.line_no,
-      coalesce((v_line.data ->> 'po_item_id')::uuid, v_po_item_id),
+      inventory.order_line_of(p_po_id, v_line.data),
       (v_line.data ->> 'item_id')::uuid, v_line.data ->> 'batch_no', (v_line.data ->> 'mfg_on')::date,
       (v_line.data ->> 'expiry_on')::date, coalesce((v_line.data ->> 'accepted_qty')::numeric, 0),
       coalesce((v_line.data ->> 'rejected_qty')::numeric, 0), coalesce((v_line.data ->> 'free_qty')::numeric, 0),
@@ -112,7 +144,7 @@ begin
 end
 $$;
 
-comment on function inventory.receive_goods(uuid, uuid, uuid, text, date, jsonb, uuid, boolean) is 'about=Takes goods in, as a draft with the id that the client chose; p_lines has the columns of goods_receipt_items by name. Nothing is in stock yet. The same id again: the same receipt. 22023 no lines, 23505 the invoice was received before, IM001 the order awaits no goods of this supplier, IM005 no such supplier or order, IM006 the user is no member of staff, IM530 goods expire too soon.';
+comment on function inventory.receive_goods(uuid, uuid, uuid, text, date, jsonb, uuid, boolean) is 'about=Takes goods in, as a draft with the id that the client chose; p_lines has the columns of goods_receipt_items by name. Nothing is in stock yet. The same id again: the same receipt. 22023 no lines, 23505 the invoice was received before, IM001 the order awaits no goods of this supplier, IM005 no such supplier, order or line of the order, IM006 the user is no member of staff, IM530 goods expire too soon.';
 
 create function inventory.inspect_goods(p_grn_id uuid, p_temperature_ok boolean default null)
   returns inventory.goods_receipts

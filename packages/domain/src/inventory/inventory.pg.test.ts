@@ -530,6 +530,42 @@ test('goods receipts: stock appears when inspected goods are posted, and the ord
   await refused((tx) => receiveGoods(tx, delivery(supplierId, itemId, { poId })), 'IM001')
 })
 
+test('goods receipts: a line counts for a line of its order and item, and two lines of an item for two', async () => {
+  const [supplierId, itemId, otherItemId] = [await addSupplier(), await addItem(stores), await addItem(stores)]
+  const poId = randomUUID()
+  const ordered = { itemId, quantity: 50, unitPrice: '2.50' }
+  await by((tx) =>
+    createPurchaseOrder(tx, { id: poId, supplierId, storeLocationId: stores.store, lines: [ordered, ordered] }),
+  )
+  await by((tx) => submitPurchaseOrder(tx, poId))
+  await by((tx) => decidePurchaseOrder(tx, poId, true), stores.approver)
+  await by((tx) => sendPurchaseOrder(tx, poId))
+  const lineOf = async (order: string) => {
+    const [line] = await by((tx) =>
+      tx.query<{ id: string }>('select id from inventory.purchase_order_items where po_id = $1 order by line_no', [
+        order,
+      ]),
+    )
+    return line?.id ?? ''
+  }
+  const goods = { itemId, batchNo: 'L1', expiryOn: '2099-01-31', acceptedQty: 50, unitPrice: '2.50' }
+  const foreign = { ...goods, poItemId: await lineOf(await sentOrder(supplierId, itemId, 50)) }
+  const wrongItem = { ...goods, itemId: otherItemId, poItemId: await lineOf(poId) }
+
+  await refused((tx) => receiveGoods(tx, delivery(supplierId, itemId, { poId, lines: [foreign] })), 'IM005')
+  await refused((tx) => receiveGoods(tx, delivery(supplierId, itemId, { lines: [foreign] })), 'IM005')
+  await refused((tx) => receiveGoods(tx, delivery(supplierId, itemId, { poId, lines: [wrongItem] })), 'IM005')
+  const both = delivery(supplierId, itemId, { poId, lines: [goods, { ...goods, batchNo: 'L2' }] })
+  await by((tx) => receiveGoods(tx, both))
+  await by((tx) => inspectGoods(tx, both.id))
+  await by((tx) => postGoodsReceipt(tx, both.id))
+  const received = await by((tx) =>
+    tx.query('select received_qty::int as quantity from inventory.purchase_order_items where po_id = $1', [poId]),
+  )
+
+  assert.deepEqual(received, [{ quantity: 50 }, { quantity: 50 }])
+})
+
 test('goods receipts: short shelf life, a broken cold chain, too much and recalled goods are refused', async () => {
   const [supplierId, itemId] = [await addSupplier(), await addItem(stores, { min_shelf_life_days: 90 })]
   const soon = new Date(Date.now() + 80 * 86_400_000).toISOString().slice(0, 10)
