@@ -43,6 +43,11 @@ for (const [title, value] of refused) {
   })
 }
 
+test('encodeParameters: refuses more values than one message of the protocol holds', () => {
+  assert.equal(encodeParameters(Array.from({ length: 65_533 }, () => 1)).length, 65_533)
+  assert.throws(() => encodeParameters(Array.from({ length: 65_534 }, () => 1)), UsageError)
+})
+
 test('parseArray: reads back every array of text that encodeParameters writes', () => {
   const element = option(string({ unit: 'binary' }).map((text) => text.replaceAll('\0', '')))
 

@@ -1,12 +1,20 @@
 import { Secret, UsageError } from '@imhotep/base'
 
+/** The protocol counts to 65,535; the driver throws at 65,534, when it has noted the statement as sent. */
+const maxParameters = 65_533
+
 /**
  * Turns the parameters of a statement into the text form that PostgreSQL reads; the server decides their types. Arrays
  * become PostgreSQL arrays, or JSON where the statement wants json; objects become JSON; text is sent as it is, also for
  * json. It is done before anything is sent: a value that cannot be encoded must not disturb statements under way.
- * @throws UsageError for undefined, invalid dates, functions, symbols and secrets; the value is not repeated
+ * @throws UsageError for more than 65,533 values, undefined, invalid dates, functions, symbols and secrets; the value is not repeated
  */
 export function encodeParameters(params: readonly unknown[]): (string | EncodedArray | null)[] {
+  if (params.length > maxParameters) {
+    throw new UsageError(`the statement has ${params.length} parameters; ${maxParameters} can be sent`, {
+      hint: 'send the values as arrays and unnest them, or divide them among several statements',
+    })
+  }
   return params.map((value, index) => {
     if (value === undefined) throw refuse(index, 'undefined', 'send null when there is no value')
     return encode(value, index)

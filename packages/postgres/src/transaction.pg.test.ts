@@ -36,6 +36,16 @@ test('transaction: keeps all of it or nothing', async () => {
   assert.deepEqual(await db.query('select 1 from accounts where id = 3'), [])
 })
 
+test('transaction: is rolled back when its first statement has more parameters than the protocol holds', async () => {
+  const ids = Array.from({ length: 65_534 }, (_, id) => id)
+
+  const work = db.transaction((tx) =>
+    tx.query(`select id from accounts where id in (${ids.map((id) => `$${id + 1}`).join(',')})`, ids),
+  )
+
+  await assert.rejects(work, UsageError)
+})
+
 test('transaction: repeats the work after a serialization failure', async () => {
   let runs = 0
   const add = () =>
