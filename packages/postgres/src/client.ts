@@ -82,6 +82,8 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
       lost = true
     },
     connection: {
+      // The one form that results.ts reads, whatever the database or the role has set. Poolers take it.
+      DateStyle: 'ISO',
       ...options.startup,
       application_name: parsed.searchParams.get('application_name') ?? options.applicationName ?? 'imhotep',
     },

@@ -55,6 +55,43 @@ test('query: keeps what JavaScript cannot hold as text', async () => {
   })
 })
 
+test('query: reads instants of every year and offset as the instants that they are', async () => {
+  await db.transaction(async (tx) => {
+    await tx.query(`set local timezone = 'Asia/Kolkata'`)
+    const [row] =
+      await tx.query(`select timestamptz '0001-01-01 00:00:00Z' as first, timestamptz '0044-03-15 12:00Z BC' as ides,
+      timestamptz '1800-06-01 00:00:00.25Z' as local_time, timestamptz '12024-02-29 10:00Z' as far,
+      array[timestamptz '0099-12-31 23:59:59Z'] as several`)
+
+    assert.deepEqual(row, {
+      first: new Date('0001-01-01T00:00:00Z'),
+      ides: new Date('-000043-03-15T12:00:00Z'),
+      local_time: new Date('1800-06-01T00:00:00.250Z'),
+      far: new Date('+012024-02-29T10:00:00Z'),
+      several: [new Date('0099-12-31T23:59:59Z')],
+    })
+  })
+})
+
+test('query: reads instants also where the database has another DateStyle, and bytea only as it is written', async () => {
+  const [{ name }] = (await db.query<{ name: string }>('select current_database() as name')) as [{ name: string }]
+  await db.query(`alter database "${name}" set datestyle = 'German'`)
+  await db.query(`alter database "${name}" set bytea_output = 'escape'`)
+  const one = connect(database.url, { max: 1 })
+  try {
+    assert.deepEqual(await one.query(`select timestamptz '2024-03-04 05:06Z' as at, date '2024-03-04' as day`), [
+      { at: new Date('2024-03-04T05:06Z'), day: '2024-03-04' },
+    ])
+    await assert.rejects(one.query(`select '\\x6869'::bytea`), { hint: /bytea_output/ })
+    await one.query(`set datestyle = 'German'`)
+    await assert.rejects(one.query(`select timestamptz '2024-03-04 05:06Z'`), { hint: /DateStyle/ })
+    assert.deepEqual(await one.query('select 1 as one'), [{ one: 1 }])
+  } finally {
+    await one.close()
+    await db.query(`alter database "${name}" reset all`)
+  }
+})
+
 test('query: takes text for a json parameter as JSON', async () => {
   const [row] = await db.query(`select $1::jsonb ->> 'a' as a`, ['{"a": "b"}'])
 
