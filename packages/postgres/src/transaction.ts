@@ -3,7 +3,7 @@ import { UsageError } from '@imhotep/base'
 import type { Client } from './client.ts'
 import type { Transaction, TransactionOptions } from './database.ts'
 import { CommitUnknownError, ConnectionLostError, DatabaseError } from './errors/database-error.ts'
-import { isRetryable } from './errors/to-database-error.ts'
+import { isRetryable, isStalePlan } from './errors/to-database-error.ts'
 import type { Pool } from './pool.ts'
 
 /** Runs the work in a transaction and repeats it, with a growing random pause, after conflicts. See `Database.transaction`. */
@@ -86,11 +86,6 @@ async function commit(client: Client, failure: () => unknown): Promise<void> {
 
 function isAborted(error: unknown): boolean {
   return error instanceof DatabaseError && error.sqlstate === '25P02'
-}
-
-/** A migration changed the columns of a statement that this connection had prepared; the driver forgets the plan. */
-function isStalePlan(error: unknown): boolean {
-  return error instanceof DatabaseError && error.sqlstate === '0A000' && error.message.startsWith('cached plan')
 }
 
 /** 10, 20, 40, ... ms, of which a random part is waited: those who collided must not meet again. */

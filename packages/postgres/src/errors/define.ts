@@ -1,4 +1,3 @@
-import type { ExitCode } from '@imhotep/base'
 import { DatabaseError, OperationRefusedError, type DatabaseErrorFields, type ErrorCode } from './database-error.ts'
 
 // One table: SQLSTATE -> error class, public code, meaning and way out. A row may name a whole class by its first two
@@ -26,16 +25,14 @@ interface Definition {
   readonly code: ErrorCode
   readonly meaning: string
   readonly hint: string
-  readonly exitCode?: ExitCode
   readonly base?: typeof DatabaseError
 }
 
 /** Makes the error class of one row and enters the row in the table. */
 export function define(name: string, definition: Definition): DatabaseErrorClass {
-  const { code, meaning, hint, exitCode = 1, base = DatabaseError } = definition
+  const { code, meaning, hint, base = DatabaseError } = definition
   const error = class extends base {
     override readonly code: ErrorCode = code
-    override readonly exitCode: ExitCode = exitCode
 
     constructor(message: string, fields: DatabaseErrorFields, options: { hint?: string } = {}) {
       super(message, fields, { hint: options.hint ?? hint })

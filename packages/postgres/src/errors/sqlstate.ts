@@ -82,14 +82,12 @@ export const AuthenticationFailedError = define('AuthenticationFailedError', {
   code: 'IMH_AUTHENTICATION_FAILED',
   meaning: 'the server refused the user or the password',
   hint: 'check user and password in the connection string',
-  exitCode: 2,
 })
 export const DatabaseMissingError = define('DatabaseMissingError', {
   sqlstate: '3D000',
   code: 'IMH_DATABASE_MISSING',
   meaning: 'the server has no such database',
   hint: 'create it with: create database NAME, or correct the name in the connection string',
-  exitCode: 2,
 })
 export const PermissionDeniedError = define('PermissionDeniedError', {
   sqlstate: '42501',
@@ -116,28 +114,24 @@ export const ServerNotReadyError = define('ServerNotReadyError', {
   code: 'IMH_SERVER_NOT_READY',
   meaning: 'the server is starting, recovering or stopping',
   hint: 'wait a few seconds and try again',
-  exitCode: 2,
 })
 export const TooManyConnectionsError = define('TooManyConnectionsError', {
   sqlstate: '53300',
   code: 'IMH_TOO_MANY_CONNECTIONS',
   meaning: 'the server has no connection left',
   hint: 'close connections, use a smaller pool, or raise max_connections',
-  exitCode: 2,
 })
 export const DiskFullError = define('DiskFullError', {
   sqlstate: '53100',
   code: 'IMH_DISK_FULL',
   meaning: 'the disk of the server is full',
   hint: 'free space on the disk of the data directory',
-  exitCode: 2,
 })
 export const OutOfResourcesError = define('OutOfResourcesError', {
   sqlstate: ['53', '54'],
   code: 'IMH_OUT_OF_RESOURCES',
   meaning: 'a limit of the server was reached',
   hint: 'ask for less at once, or raise the limit that the message names',
-  exitCode: 2,
 })
 sqlstates.push({
   sqlstates: ['08', '57P01', '57P02', '57P05', '25P03', '25P04'],
@@ -189,7 +183,6 @@ export const ServerFailureError = define('ServerFailureError', {
   code: 'IMH_SERVER_FAILURE',
   meaning: 'the server failed inside: a damaged file, an operating system error or a bug',
   hint: 'read the log of the server',
-  exitCode: 2,
 })
 sqlstates.push({
   sqlstates: [''],

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
 import * as errors from './index.ts'
+import { isStalePlan } from './to-database-error.ts'
 
 /** As the driver makes it of an ErrorResponse. */
 function serverError(fields: Record<string, string>): Error {
@@ -78,6 +79,23 @@ test('toDatabaseError: shows no values: not of the detail, the statement, its pa
   assert.ok(!printed.includes('98450'), printed)
   assert.ok(!shown[0]?.includes('98450'), shown[0])
   assert.equal(errors.toDatabaseError(date).message, 'invalid input syntax for type date: "..."')
+})
+
+test('toDatabaseError: exit code 1 is what a rule of the schema answered; the rest could not tell', () => {
+  const exitCodes = ['23505', '23514', 'IM101', 'IM999', '22008', '42601', '42501', '40001', '57P01', 'ZZ000'].map(
+    (code) => errors.toDatabaseError(serverError({ code, message: 'no' })).exitCode,
+  )
+
+  assert.deepEqual(exitCodes, [1, 1, 1, 1, 2, 2, 2, 2, 2, 2])
+})
+
+test('isStalePlan: knows the failure in the language of the server', () => {
+  const message = 'gecachter Plan darf den Ergebnistyp nicht verändern'
+
+  const stale = errors.toDatabaseError(serverError({ code: '0A000', message, routine: 'RevalidateCachedQuery' }))
+  const other = errors.toDatabaseError(serverError({ code: '0A000', message, routine: 'ExecuteGrantStmt' }))
+
+  assert.deepEqual([isStalePlan(stale), isStalePlan(other)], [true, false])
 })
 
 test('isRetryable: says yes to serialization failure, deadlock and lock timeout only', () => {

@@ -14,6 +14,7 @@ interface ServerError {
   readonly table_name?: string
   readonly column_name?: string
   readonly constraint_name?: string
+  readonly routine?: string
 }
 
 /**
@@ -31,6 +32,11 @@ export function toDatabaseError(error: unknown): ImhotepError {
 /** Whether repeating the whole transaction may succeed: serialization failure, deadlock, lock timeout. Nothing else. */
 export function isRetryable(error: unknown): error is DatabaseError {
   return error instanceof DatabaseError && ['40001', '40P01', '55P03'].includes(error.sqlstate)
+}
+
+/** A migration changed the columns of a statement that a connection had prepared; the driver forgets the plan. */
+export function isStalePlan(error: unknown): boolean {
+  return error instanceof DatabaseError && error.sqlstate === '0A000' && error.routine === 'RevalidateCachedQuery'
 }
 
 export function isServerError(error: unknown): error is ServerError {
@@ -56,6 +62,7 @@ function readFields(error: ServerError): DatabaseErrorFields {
     constraint: error.constraint_name,
     position: error.position === undefined ? undefined : Number(error.position),
     detail: error.detail,
+    routine: error.routine,
   }
   if (!error.code.startsWith('23') || fields.constraint !== undefined) return fields
 
