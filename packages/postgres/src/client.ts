@@ -5,14 +5,14 @@ import { Stream } from 'node:stream'
 import type { ImhotepError } from '@imhotep/base'
 import type postgres from 'postgres'
 import type { ConnectOptions, TextAnswer } from './database.ts'
-import { ConnectionFailedError } from './errors/connection-failed.ts'
+import { ConnectionFailedError, isCertificateTrouble } from './errors/connection-failed.ts'
 import { ConnectionLostError } from './errors/database-error.ts'
 import { isServerError, toDatabaseError } from './errors/to-database-error.ts'
 import { encodeParameters } from './parameters.ts'
 import { driverTypes } from './results.ts'
-import { describeTarget, parseUrl } from './target.ts'
+import { isSocket, readUrl, type Target } from './target.ts'
 
-const connectTimeoutMs = 10_000
+const defaultConnectTimeoutMs = 10_000
 /** Named statements live as long as their connection: texts beyond this number are planned each time. */
 const maxPrepared = 500
 
@@ -50,8 +50,8 @@ export interface Client {
 
 /** Prepares a connection; it is opened by the first statement. */
 export function createClient(url: string, options: ClientOptions = {}): Client {
-  const target = describeTarget(url)
-  const parsed = parseUrl(url)
+  const target = readUrl(url)
+  const connectTimeoutMs = target.connectTimeoutMs ?? defaultConnectTimeoutMs
   let opened = false
   let ready = false
   let lost = false
@@ -60,12 +60,16 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
   const prepared = new Set<string>()
 
   // Loaded here: what needs no database does not wait for it.
-  const driver = (load('postgres') as typeof postgres)(url, {
+  // The driver gets no URL: what it does not know of one, it sends to the server as settings.
+  const driver = (load('postgres') as typeof postgres)({
     max: 1,
-    host: target.host,
-    port: target.port,
+    // As lists: text would be taken apart at commas and colons.
+    host: [target.host] as never,
+    port: [target.port] as never,
     database: target.database,
     username: target.user,
+    password: target.password,
+    ssl: target.ssl,
     // Beyond the time limit of the socket: the driver's own timer fails when it has no socket yet.
     connect_timeout: (2 * connectTimeoutMs) / 1000,
     idle_timeout: 0,
@@ -80,17 +84,20 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
       }),
     onclose: () => {
       lost = true
+      // Else it keeps all but one of the statements that it has not sent yet for a connection that never comes.
+      void driver.end({ timeout: 0 })
     },
     connection: {
       // The one form that results.ts reads, whatever the database or the role has set. Poolers take it.
       DateStyle: 'ISO',
+      application_name: options.applicationName ?? 'imhotep',
+      ...target.startup,
       ...options.startup,
-      application_name: parsed.searchParams.get('application_name') ?? options.applicationName ?? 'imhotep',
     },
     socket: () => {
       if (opened) throw Object.assign(new Error('the connection was lost'), { code: 'CONNECTION_CLOSED' })
       opened = true
-      return openSocket(target.host, target.port)
+      return openSocket(target, connectTimeoutMs)
     },
   } as postgres.Options<Record<string, never>>)
 
@@ -196,11 +203,11 @@ function isPreparable(sql: string): boolean {
   return /^\s*(select|insert|update|delete|merge|with|values)\b/i.test(sql)
 }
 
-async function openSocket(host: string, port: number): Promise<net.Socket> {
-  const socket = net.connect({ host, port, noDelay: true })
+async function openSocket({ host, port }: Target, timeoutMs: number): Promise<net.Socket> {
+  const socket = net.connect(isSocket(host) ? { path: `${host}/.s.PGSQL.${port}` } : { host, port, noDelay: true })
   const timer = setTimeout(() => {
     socket.destroy(Object.assign(new Error('the connection attempt timed out'), { code: 'ETIMEDOUT' }))
-  }, connectTimeoutMs)
+  }, timeoutMs)
   try {
     await once(socket, 'connect')
   } finally {
@@ -212,5 +219,6 @@ async function openSocket(host: string, port: number): Promise<net.Socket> {
 
 function isConnectionTrouble(error: unknown): boolean {
   const code = (error as { code?: unknown } | null)?.code
-  return typeof code === 'string' && !isServerError(error) && /^(E[A-Z]+|CONNECT|CONNECTION_|SASL_)/.test(code)
+  if (typeof code !== 'string' || isServerError(error)) return false
+  return /^(E[A-Z]+|CONNECT|CONNECTION_|SASL_)/.test(code) || isCertificateTrouble(code)
 }

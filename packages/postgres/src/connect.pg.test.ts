@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import tls from 'node:tls'
 import { after, before, test } from 'node:test'
 import { UsageError } from '@imhotep/base'
 import { emptyDatabase, type TestDatabase } from '../../../tests/support/database.ts'
@@ -258,6 +263,74 @@ test('connect: says what is wrong with the address, the password or the database
   )
 })
 
+test('connect: reaches the server through its unix socket', async () => {
+  const { port } = new URL(database.url)
+  const directory = await mkdtemp(join(tmpdir(), 'imhotep-socket-'))
+  const server = net.createServer((socket) => socket.pipe(net.connect(Number(port), '127.0.0.1')).pipe(socket))
+  await new Promise<void>((resolve) => server.listen(join(directory, '.s.PGSQL.5432'), resolve))
+  const url = new URL(database.url)
+  url.hostname = encodeURIComponent(directory)
+  url.port = ''
+  const local = connect(url.href, { max: 1 })
+
+  const rows = await local.query('select 1 as one')
+
+  assert.deepEqual(rows, [{ one: 1 }])
+  await local.close()
+  server.close()
+  await rm(directory, { recursive: true })
+})
+
+test('connect: a certificate that nobody vouches for is a failed connection with a way out', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'imhotep-tls-'))
+  t.after(() => rm(directory, { recursive: true }))
+  const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')]
+  const made = spawnSync('openssl', [
+    'req',
+    '-x509',
+    '-newkey',
+    'rsa:2048',
+    '-nodes',
+    '-subj',
+    '/CN=db',
+    '-days',
+    '2',
+    '-keyout',
+    key,
+    '-out',
+    cert,
+  ])
+  if (made.status !== 0) return t.skip('openssl is missing')
+  const secureContext = tls.createSecureContext({ key: await readFile(key), cert: await readFile(cert) })
+  const server = net.createServer((socket) => {
+    socket.on('error', () => undefined)
+    socket.once('data', () => {
+      socket.write('S')
+      new tls.TLSSocket(socket, { isServer: true, secureContext }).on('error', () => undefined)
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => server.close())
+  const { port } = server.address() as net.AddressInfo
+
+  for (const more of ['', `&sslrootcert=${cert}`]) {
+    await assert.rejects(
+      connect(`postgres://u:p@127.0.0.1:${port}/d?sslmode=verify-full${more}`).query('select 1'),
+      (error) =>
+        error instanceof ConnectionFailedError && /certificate/.test(error.message) && /sslmode/.test(`${error.hint}`),
+    )
+  }
+})
+
+test('close: may be called twice while statements are under way', async () => {
+  const closing = connect(database.url)
+  const slow = closing.query('select pg_sleep(0.05), 1 as one')
+
+  await Promise.all([closing.close(), closing.close()])
+
+  assert.equal((await slow).length, 1)
+})
+
 test('close: waits for statements under way and refuses later ones', async () => {
   const closing = connect(database.url)
   const slow = closing.query('select pg_sleep(0.05), 1 as one')
@@ -266,6 +339,22 @@ test('close: waits for statements under way and refuses later ones', async () =>
 
   assert.equal((await slow).length, 1)
   await assert.rejects(closing.query('select 1'), UsageError)
+})
+
+test('dedicated: statements that wait behind another when the connection is lost are told as well', async () => {
+  const connection = await db.dedicated()
+  const killer = await db.dedicated()
+  const running = [10, 0, 0, 0].map((seconds) => connection.query('select pg_sleep($1)', [seconds]))
+  const outcomes = Promise.allSettled(running)
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  await killer.query('select pg_terminate_backend($1, 5000)', [connection.pid])
+  await killer.release()
+
+  assert.deepEqual(
+    (await outcomes).map((outcome) => outcome.status === 'rejected' && outcome.reason instanceof ConnectionLostError),
+    [true, true, true, true],
+  )
+  await connection.release()
 })
 
 test('dedicated: every statement behind a loss says so', async () => {

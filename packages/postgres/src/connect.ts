@@ -3,15 +3,16 @@ import { copyFrom, copyOut, copyRows } from './copy.ts'
 import type { Connection, ConnectOptions, Database } from './database.ts'
 import { Pool } from './pool.ts'
 import { runTransaction } from './transaction.ts'
-import { parseUrl } from './target.ts'
+import { readUrl } from './target.ts'
 
 /**
  * Makes a pool of connections to `url` (postgres://user:password@host:port/database?sslmode=...). Nothing is sent before
- * the first statement.
- * @throws UsageError when the text is not a PostgreSQL URL
+ * the first statement. Without sslmode, PGSSLMODE decides, and without both nothing is encrypted; a certificate is looked
+ * at with verify-ca and verify-full only. A host may be the directory of a unix socket.
+ * @throws UsageError when the text is not a PostgreSQL URL, or has a parameter that is not known
  */
 export function connect(url: string, options: ConnectOptions = {}): Database {
-  parseUrl(url)
+  readUrl(url)
   const pool = new Pool(() => createClient(url, options), options.max ?? 10)
 
   return {

@@ -12,6 +12,7 @@ export class Pool {
   readonly #busy = new Set<Client>()
   readonly #waiting: ((client: Client) => void)[] = []
   #closing: (() => void) | undefined
+  #drained: Promise<void> | undefined
   #closed = false
 
   constructor(open: () => Client, max: number) {
@@ -57,7 +58,7 @@ export class Pool {
 
   async close(): Promise<void> {
     this.#closed = true
-    if (this.#busy.size > 0) await new Promise<void>((resolve) => (this.#closing = resolve))
+    if (this.#busy.size > 0) await (this.#drained ??= new Promise((resolve) => (this.#closing = resolve)))
     await Promise.all(this.#idle.splice(0).map((client) => client.close()))
   }
 

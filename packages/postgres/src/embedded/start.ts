@@ -142,8 +142,10 @@ async function describe(
   facts: Pick<EmbeddedServer, 'pid' | 'port' | 'version' | 'adopted' | 'created'>,
 ): Promise<EmbeddedServer> {
   const password = (await readFile(home.password, 'utf8').catch(() => '')).trim()
+  // It has no certificate, and never leaves this machine: what the caller wants of other servers is not for it.
+  const tls = process.env['PGSSLMODE'] ? '?sslmode=disable' : ''
   const url = (database = 'postgres') =>
-    `postgres://postgres:${password}@127.0.0.1:${facts.port}/${encodeURIComponent(database)}`
+    `postgres://postgres:${password}@127.0.0.1:${facts.port}/${encodeURIComponent(database)}${tls}`
   await checkPassword(home, url())
   return { ...facts, url, stop: (mode = 'fast') => stopPostmaster(home.data, facts.pid, mode) }
 }

@@ -9,13 +9,21 @@ export class ConnectionFailedError extends ImhotepError {
   readonly port: number
 
   constructor(target: Target, cause: unknown) {
+    const isCertificate = isCertificateTrouble((cause as { code?: unknown }).code)
     super(`no connection to PostgreSQL at ${target.host}:${target.port}: ${explain(cause)}`, {
       cause,
-      hint: 'start the server, or correct host and port in the connection string',
+      hint: isCertificate
+        ? 'name the file of the authority that signed it: sslrootcert=FILE; or do without the check: sslmode=require'
+        : 'start the server, or correct host and port in the connection string',
     })
     this.host = target.host
     this.port = target.port
   }
+}
+
+/** The codes of OpenSSL, and of Node for a name that the certificate does not have. */
+export function isCertificateTrouble(code: unknown): boolean {
+  return typeof code === 'string' && /CERT_|_CERT|UNABLE_TO_VERIFY/.test(code)
 }
 
 function explain(cause: unknown): string {
@@ -24,5 +32,6 @@ function explain(cause: unknown): string {
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'the host name is not known'
   if (code === 'ETIMEDOUT' || code === 'CONNECT_TIMEOUT') return 'it does not answer'
   if (code === 'EHOSTUNREACH' || code === 'ENETUNREACH') return 'the network does not reach it'
+  if (isCertificateTrouble(code)) return `its certificate is not accepted (${message})`
   return message ?? String(cause)
 }
