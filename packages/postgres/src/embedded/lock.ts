@@ -10,11 +10,11 @@ const pollMs = 50
  * @throws EmbeddedServerError when another process keeps the lock for longer than `timeoutMs`
  */
 export async function withLock<T>(path: string, work: () => Promise<T>, timeoutMs = 120_000): Promise<T> {
-  const me = `${process.pid} ${await startedAt(process.pid)}\n`
+  const me = await ownerText()
   const deadline = Date.now() + timeoutMs
   while (!(await tryCreate(path, me))) {
     const holder = await readHolder(path)
-    if (holder !== undefined && !(await isHolderAlive(holder))) await removeStale(path)
+    if (holder !== undefined && !(await isOwnerAlive(holder))) await removeStale(path)
     else if (Date.now() > deadline) throw held(path, holder)
     else await sleep(pollMs)
   }
@@ -23,6 +23,11 @@ export async function withLock<T>(path: string, work: () => Promise<T>, timeoutM
   } finally {
     await rm(path, { force: true })
   }
+}
+
+/** What tells this process from all others, also from those that get its id later. */
+export async function ownerText(): Promise<string> {
+  return `${process.pid} ${await startedAt(process.pid)}\n`
 }
 
 async function tryCreate(path: string, content: string): Promise<boolean> {
@@ -43,7 +48,8 @@ async function readHolder(path: string): Promise<string | undefined> {
   return Date.now() - mtimeMs > 2_000 ? 'nobody' : undefined
 }
 
-async function isHolderAlive(holder: string): Promise<boolean> {
+/** Whether the process that wrote `ownerText` into a file runs. */
+export async function isOwnerAlive(holder: string): Promise<boolean> {
   const [pid = '', start = ''] = holder.trim().split(' ')
   if (!(await isAlive(Number(pid)))) return false
   // A process id is used again after a restart of the machine or container: the start time tells the two apart.
@@ -60,7 +66,7 @@ async function removeStale(path: string): Promise<void> {
   }
   try {
     const holder = await readHolder(path)
-    if (holder !== undefined && !(await isHolderAlive(holder))) await rm(path, { force: true })
+    if (holder !== undefined && !(await isOwnerAlive(holder))) await rm(path, { force: true })
   } finally {
     await rm(guard, { force: true })
   }

@@ -6,7 +6,7 @@ import { handOver } from './cluster.ts'
 import { configurationFile, writeConfiguration } from './configuration.ts'
 import { EmbeddedServerError } from './errors.ts'
 import type { Home } from './home.ts'
-import { isAlive, processesIn, worksIn } from './process.ts'
+import { isAlive, backendsIn, worksIn } from './process.ts'
 import { serverEnvironment } from './run.ts'
 
 const pollMs = 15
@@ -34,12 +34,13 @@ export async function clearCrash({ data }: Home, onProgress: (text: string) => v
   const written = await readPidFile(data)
   if (written === undefined) return
 
-  const deadline = Date.now() + 10_000
+  const started = Date.now()
   let told = false
-  for (let orphans = await processesIn(data); orphans.length > 0; orphans = await processesIn(data)) {
+  for (let orphans = await backendsIn(data); orphans.length > 0; orphans = await backendsIn(data)) {
     if (!told) onProgress(`waiting for ${orphans.length} processes of the server that was killed`)
     told = true
-    if (Date.now() > deadline) for (const pid of orphans) signal(pid, 'SIGQUIT')
+    if (Date.now() > started + 60_000) break // PostgreSQL itself says what is in its way
+    if (Date.now() > started + 10_000) for (const pid of orphans) signal(pid, 'SIGQUIT')
     await sleep(100)
   }
   // PostgreSQL itself handles a process id that is free; one that is in use again makes it refuse.

@@ -33,13 +33,15 @@ export async function worksIn(pid: number, data: string): Promise<boolean> {
   return command.split('\0').includes(data)
 }
 
-/** Processes that work in this data directory. Linux only; elsewhere none is found. */
-export async function processesIn(data: string): Promise<number[]> {
+/** Backends that work in this data directory, but no shell that stands in it. Linux only; elsewhere none is found. */
+export async function backendsIn(data: string): Promise<number[]> {
   const entries = await readdir('/proc').catch(() => [])
   const found: number[] = []
   for (const pid of entries.filter((name) => /^\d+$/.test(name)).map(Number)) {
     const directory = await readlink(`/proc/${pid}/cwd`).catch(() => undefined)
-    if (directory === data && (await isAlive(pid))) found.push(pid)
+    if (directory !== data) continue
+    const program = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')
+    if (program.trim() === 'postgres' && (await isAlive(pid))) found.push(pid)
   }
   return found
 }

@@ -31,8 +31,12 @@ export function run(
   })
 }
 
-/** English messages, and none of the caller's PG* variables: they would reach into initdb and the server. */
+/**
+ * English messages, and of the caller's variables only what programs need to run: PG* would reach into initdb and the
+ * server, and who reads /proc/PID/environ of a server that stays must find no secret there.
+ */
 export function serverEnvironment(): NodeJS.ProcessEnv {
-  const kept = Object.entries(process.env).filter(([name]) => !/^(PG|LC_|LANG|NODE_|npm_)/.test(name))
-  return { ...Object.fromEntries(kept), LC_ALL: 'C' }
+  const kept = ['PATH', 'HOME', 'TMPDIR', 'TEMP', 'LD_LIBRARY_PATH', 'TZ', 'SystemRoot']
+  const variables = kept.map((name) => [name, process.env[name]]).filter(([, value]) => value !== undefined)
+  return { ...Object.fromEntries(variables), LC_ALL: 'C' }
 }

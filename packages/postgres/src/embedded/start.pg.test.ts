@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, realpath, stat, truncate, writeFile } from 'node:fs/promises'
 import net from 'node:net'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -195,6 +196,42 @@ test('startEmbedded: is not stopped by a postmaster.pid that names a process of 
   const server = await startEmbedded(embeddedOptions(directory))
 
   assert.equal(server.adopted, false)
+  await server.stop()
+})
+
+test('startEmbedded: leaves a process alone that only stands in the data directory', async () => {
+  const directory = await makeStoppedServer()
+  const data = await realpath(join(directory, 'data'))
+  await writeFile(join(data, 'postmaster.pid'), `999999\n${data}\n`)
+  const stranger = spawn('sleep', ['60'], { cwd: data })
+  const started = performance.now()
+
+  const server = await startEmbedded(embeddedOptions(directory))
+
+  assert.ok(performance.now() - started < 9_000)
+  assert.equal(stranger.exitCode ?? stranger.signalCode, null)
+  stranger.kill('SIGKILL')
+  await server.stop()
+})
+
+test('startEmbedded: the server has none of the secrets of the environment', async (t) => {
+  process.env['SECRET_OF_MINE'] = 'geheim'
+  t.after(() => delete process.env['SECRET_OF_MINE'])
+  const server = await startEmbedded(embeddedOptions(await makeStoppedServer()))
+
+  const environment = await readFile(`/proc/${server.pid}/environ`, 'utf8').catch(() => 'PATH=')
+
+  assert.match(environment, /PATH=/)
+  assert.ok(!environment.includes('geheim'))
+  await server.stop()
+})
+
+test('startEmbedded: is reached without TLS, whatever PGSSLMODE asks of other servers', async (t) => {
+  process.env['PGSSLMODE'] = 'require'
+  t.after(() => delete process.env['PGSSLMODE'])
+
+  const server = await startEmbedded(embeddedOptions(await makeStoppedServer()))
+
   await server.stop()
 })
 

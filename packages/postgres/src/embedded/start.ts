@@ -90,7 +90,8 @@ async function adoptOrStart(home: Home, options: EmbeddedOptions): Promise<Embed
 }
 
 async function adopt(home: Home, version: number): Promise<EmbeddedServer | undefined> {
-  for (let attempt = 1; ; attempt++) {
+  const deadline = Date.now() + 30_000
+  for (;;) {
     const running = await findPostmaster(home.data)
     if (running === undefined || !(await waitUntilReady(home, running.pid))) return undefined
     const port = (await findPostmaster(home.data))?.port ?? running.port
@@ -98,7 +99,7 @@ async function adopt(home: Home, version: number): Promise<EmbeddedServer | unde
       return await describe(home, { pid: running.pid, port, version, adopted: true, created: false })
     } catch (error) {
       // It is just being stopped or killed: wait until it is gone, or tell why it does not answer.
-      if (attempt === 200 || !isUnavailable(error)) throw error
+      if (Date.now() > deadline || !isUnavailable(error)) throw error
       await sleep(50)
     }
   }

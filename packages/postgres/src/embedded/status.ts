@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { readFile, realpath } from 'node:fs/promises'
+import { readFile, realpath, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { findHomePath } from './home.ts'
 import { withLock } from './lock.ts'
@@ -38,5 +38,24 @@ export async function stopEmbedded(directory: string): Promise<'stopped' | 'not 
     if (running === undefined) return 'not running'
     await stopPostmaster(data, running.pid, 'fast')
     return 'stopped'
+  })
+}
+
+/**
+ * Stops the server of a directory and removes the directory with all data, also those that root's server has elsewhere.
+ * @throws EmbeddedServerError when it does not stop, or when the data are those of another directory
+ */
+export async function removeEmbedded(
+  directory: string,
+  mode: 'fast' | 'immediate' = 'fast',
+): Promise<'stopped' | 'not running'> {
+  if (!existsSync(resolve(directory))) return 'not running'
+  const real = await realpath(directory)
+  return withLock(join(real, 'lock'), async () => {
+    const home = await findHomePath(real)
+    const running = await findPostmaster(join(home, 'data'))
+    if (running !== undefined) await stopPostmaster(join(home, 'data'), running.pid, mode)
+    for (const path of new Set([home, real])) await rm(path, { recursive: true, force: true, maxRetries: 5 })
+    return running === undefined ? 'not running' : 'stopped'
   })
 }

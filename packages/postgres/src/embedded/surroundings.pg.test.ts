@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { chmod, chown, lstat, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { chmod, chown, lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, test, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import {
+  copyFiles,
   embeddedOptions,
   makeDirectory,
   makeStoppedServer,
@@ -19,10 +21,13 @@ import {
   connect,
   EmbeddedServerError,
   embeddedStatus,
+  removeEmbedded,
   startEmbedded,
   stopEmbedded,
+  withTemporaryServer,
 } from '../index.ts'
 import { findBinaries } from './binaries.ts'
+import { ownerText } from './lock.ts'
 import { findServerUser } from './os-user.ts'
 
 after(removeDirectories)
@@ -170,6 +175,100 @@ test(
     }
   },
 )
+
+test('removeEmbedded: as root removes the data that lie elsewhere as well', { skip: needsRoot }, async () => {
+  const directory = await makeDirectory({ mode: 0o700 })
+  await startEmbedded(embeddedOptions(directory))
+  const moved = (await readFile(join(directory, 'location'), 'utf8')).trim()
+
+  const result = await removeEmbedded(directory, 'immediate')
+
+  assert.deepEqual([result, existsSync(moved), existsSync(directory)], ['stopped', false, false])
+})
+
+test(
+  'startEmbedded: as root keeps the data of a project to it when the project is copied or moved',
+  { skip: needsRoot },
+  async () => {
+    const directory = await makeDirectory({ mode: 0o700 })
+    const copy = `${directory}-copy`
+    const server = await startEmbedded(embeddedOptions(directory))
+    await server.stop('immediate')
+    const moved = (await readFile(join(directory, 'location'), 'utf8')).trim()
+    copyFiles(directory, await mkdir(copy, { mode: 0o700 }).then(() => copy))
+
+    const ofCopy = { name: 'EmbeddedServerError', message: /is a copy of/ }
+    await assert.rejects(startEmbedded(embeddedOptions(copy)), ofCopy)
+    await assert.rejects(removeEmbedded(copy), ofCopy)
+    await rm(directory, { recursive: true })
+    const again = await startEmbedded(embeddedOptions(copy))
+    await again.stop('immediate')
+
+    assert.equal(again.created, false)
+    assert.equal((await readFile(join(moved, 'owner'), 'utf8')).trim(), copy)
+    await removeEmbedded(copy)
+    assert.ok(!existsSync(moved))
+  },
+)
+
+test('startEmbedded: says that the data that lay elsewhere are gone', { skip: needsRoot }, async () => {
+  for (const lost of ['', 'data']) {
+    const directory = await makeDirectory({ mode: 0o700 })
+    await (await startEmbedded(embeddedOptions(directory))).stop('immediate')
+    const moved = (await readFile(join(directory, 'location'), 'utf8')).trim()
+    await rm(join(moved, lost), { recursive: true })
+
+    await assert.rejects(startEmbedded(embeddedOptions(directory)), { hint: /restore them from a backup/ })
+    await removeEmbedded(directory)
+  }
+})
+
+test('removeEmbedded: removes nothing that a prepared directory names', async () => {
+  const [directory, victim] = [await makeDirectory(), await makeDirectory()]
+  for (const name of [victim, `/var/lib/imhotep/../..${victim}`, '/var/lib/imhotep', '/var/lib/imhotep/..']) {
+    await writeFile(join(directory, 'location'), `${name}\n`)
+
+    await assert.rejects(removeEmbedded(directory), EmbeddedServerError)
+    await assert.rejects(startEmbedded(embeddedOptions(directory)), EmbeddedServerError)
+  }
+  assert.ok(existsSync(victim))
+})
+
+test('withTemporaryServer: leaves nothing behind, and removes what a killed process left', async (t) => {
+  const { TMPDIR } = process.env
+  t.after(() => {
+    if (TMPDIR === undefined) delete process.env['TMPDIR']
+    else process.env['TMPDIR'] = TMPDIR
+  })
+  process.env['TMPDIR'] = await makeDirectory()
+  const left = await mkdtemp(join(tmpdir(), 'imhotep-scratch-'))
+  const server = await startEmbedded(embeddedOptions(left))
+  await writeFile(join(left, 'made-by'), '999999 1\n')
+  const running = await mkdtemp(join(tmpdir(), 'imhotep-scratch-'))
+  await writeFile(join(running, 'made-by'), await ownerText())
+
+  const rows = await withTemporaryServer({}, async ({ url }) => {
+    const db = connect(url(), { max: 1 })
+    try {
+      return await db.query('select 1 as one')
+    } finally {
+      await db.close()
+    }
+  })
+  await assert.rejects(
+    withTemporaryServer({}, () => Promise.reject(new Error('no'))),
+    /no/,
+  )
+
+  assert.deepEqual(rows, [{ one: 1 }])
+  assert.equal(existsSync(left), false)
+  assert.equal(existsSync(`/proc/${server.pid}`), false)
+  assert.deepEqual(
+    (await readdir(tmpdir())).filter((name) => name.startsWith('imhotep-scratch-')),
+    [running.slice(tmpdir().length + 1)],
+  )
+  await rm(running, { recursive: true })
+})
 
 test('findServerUser: creates the user that is missing', { skip: needsRoot }, async () => {
   const name = 'imhotep-test'
