@@ -40,7 +40,7 @@ begin
         and d.subject_code in (select i.value ->> 'ingredient_code' from jsonb_array_elements(v_items) i)
     ) m
     where
-      a.tenant_id = v_tenant and a.patient_id = p_patient_id and a.deleted_at is null
+      a.tenant_id = v_tenant and a.patient_id = any (patient.ids_of(p_patient_id)) and a.deleted_at is null
       and a.kind in ('allergy', 'intolerance') and a.clinical_status = 'active'
       and a.verification_status not in ('refuted', 'entered_in_error')
     order by a.id, m.ingredient, m.interaction_id nulls first
@@ -154,17 +154,30 @@ declare
   v_single numeric;
   v_daily numeric;
   v_excess numeric;
+  v_why_not text;
+  v_not_applied text[] := '{}';
 begin
   for v_row in
-    select e.value as item, d.id as limit_id, d.pregnancy, d.max_single, d.max_daily, d.unit, d.per_kg, f.facts
+    select
+      e.value as item, d.id as limit_id, d.pregnancy, d.max_single, d.max_daily, d.unit, d.per_kg, f.facts,
+      -- what decides whether the limit holds, and is not known
+      nullif(
+        concat_ws(
+          ', ',
+          case when d.age_days @> (f.facts ->> 'age_days')::int or d.age_days @> int4range(0, null) then null
+            else 'the age is not known' end,
+          case when d.weight_kg is not null and f.facts ->> 'weight_kg' is null then 'the weight is not known' end,
+          case when d.egfr is not null and f.facts ->> 'egfr' is null then 'the renal function is not known' end
+        ), ''
+      ) as unknown
     from jsonb_array_elements(cds.new_items(p_items)) e
     cross join lateral (select p_facts || e.value as facts) f
     join cds.dose_limits d
       on d.ingredient_code = e.value ->> 'ingredient_code' and d.route = e.value ->> 'route'
     where
-      d.age_days @> (f.facts ->> 'age_days')::int
-      and (d.weight_kg is null or d.weight_kg @> (f.facts ->> 'weight_kg')::numeric)
-      and (d.egfr is null or d.egfr @> (f.facts ->> 'egfr')::numeric)
+      coalesce(d.age_days @> (f.facts ->> 'age_days')::int, true)
+      and coalesce(d.weight_kg @> (f.facts ->> 'weight_kg')::numeric, true)
+      and coalesce(d.egfr @> (f.facts ->> 'egfr')::numeric, true)
       and (d.pregnancy <> 'allowed' or (f.facts ->> 'pregnant')::boolean)
     order by d.id
   loop
@@ -190,9 +203,21 @@ begin
     v_single := cds.convert_dose((v_row.item ->> 'dose_value')::numeric, v_row.item ->> 'unit', v_row.unit);
     v_daily := v_single * (v_row.item ->> 'doses_per_day')::numeric;
     v_weight := case when v_row.per_kg then (v_row.facts ->> 'weight_kg')::numeric else 1 end;
-    if v_single is null or v_weight is null then -- a limit that cannot be applied must not look like one that holds
-      v_risk.message := (v_row.item ->> 'ingredient_code') || ': the dose cannot be checked, '
-        || case when v_single is null then 'its unit is not ' || v_row.unit else 'the weight is not known' end;
+    v_why_not := case
+      when v_row.unknown is not null then v_row.unknown
+      when v_single is null then 'its unit is not ' || v_row.unit
+      when v_weight is null then 'the weight is not known'
+    end;
+    if v_why_not is not null then -- a limit that cannot be applied must not look like one that holds
+      if v_row.unknown is not null then -- once, not for each band
+        v_risk.dedupe_key := concat_ws(
+          ':', v_row.item ->> 'ingredient_code', v_row.item ->> 'route', v_row.item ->> 'dose_value',
+          v_row.item ->> 'unit', v_row.item ->> 'doses_per_day'
+        );
+        continue when v_risk.dedupe_key = any (v_not_applied);
+        v_not_applied := v_not_applied || v_risk.dedupe_key;
+      end if;
+      v_risk.message := (v_row.item ->> 'ingredient_code') || ': the dose cannot be checked, ' || v_why_not;
       v_risk.dedupe_key := v_risk.dedupe_key || ':unchecked';
       return next v_risk;
       continue;
@@ -209,7 +234,7 @@ begin
 end
 $$;
 
-comment on function cds.find_doses(jsonb, jsonb) is 'about=New items whose dose or daily dose exceeds a limit for the patient''s age, weight and renal function: a warning, a hard stop above setting cds.hard_stop_dose_factor (default 2) times the limit; drugs to avoid in pregnancy; and limits that cannot be checked for want of weight or unit.';
+comment on function cds.find_doses(jsonb, jsonb) is 'about=New items whose dose or daily dose exceeds a limit for the patient''s age, weight and renal function: a warning, a hard stop above setting cds.hard_stop_dose_factor (default 2) times the limit; drugs to avoid in pregnancy; and limits that cannot be checked because age, weight, renal function or unit is not known.';
 
 create function cds.find_by_rules(p_hooks text[], p_facts jsonb) returns setof cds.alerts
   language plpgsql

@@ -10,10 +10,11 @@ grant select (
 grant select (
   tenant_id, patient_id, code, icd10, category, clinical_status, verification_status, deleted_at
 ) on clinical.conditions to cds_owner;
-grant select (tenant_id, patient_id, weight_kg, measured_at, is_error) on clinical.vital_signs to cds_owner;
+grant select (tenant_id, id, patient_id, weight_kg, measured_at, replaces_id, is_error) on clinical.vital_signs to cds_owner;
 grant select (
   tenant_id, patient_id, code_system, code, value_num, status, effective_at, deleted_at
 ) on clinical.observations to cds_owner;
+grant execute on function patient.ids_of(uuid[]) to cds_owner;
 grant select (tenant_id, id, status, primary_role) on auth.users to cds_owner;
 
 grant select on cds.open_alerts, cds.alert_statistics to cds_app, cds_ro;

@@ -16,9 +16,9 @@ select
   max(a.updated_at) as last_stated_at
 from patient.patients p
 left join clinical.allergies a
-  on a.tenant_id = p.tenant_id and a.patient_id = p.id and a.clinical_status = 'active'
+  on a.tenant_id = p.tenant_id and a.patient_id = any (patient.ids_of(p.id)) and a.clinical_status = 'active'
   and a.verification_status not in ('refuted', 'entered_in_error') and a.deleted_at is null
 where p.deleted_at is null
 group by p.tenant_id, p.id;
 
-comment on view clinical.allergy_status is 'class=phi;scope=tenant;owner=clinical;about=Of each patient: allergies, none_known, or not_asked, and how many are active.';
+comment on view clinical.allergy_status is 'class=phi;scope=tenant;owner=clinical;about=Of each patient: allergies, none_known, or not_asked, and how many are active; what was stated of merged records counts.';

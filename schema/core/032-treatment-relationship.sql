@@ -152,6 +152,7 @@ as $$
 declare
   v_name text;
   v_sources text;
+  v_list text;
   v_each record;
   v_tables int := 0;
 begin
@@ -176,9 +177,14 @@ begin
       raise exception 'no module of this database knows %', v_name
         using errcode = 'IM005', hint = 'the treatment relationship needs the modules patient and scheduling or clinical';
     end if;
+    v_list := pg_catalog.format('array(%s)', v_sources);
+    if pg_catalog.to_regprocedure('patient.ids_of(uuid[])') is not null then -- a person is all records that were merged
+      execute 'grant execute on function patient.ids_of(uuid[]) to kernel_owner';
+      v_list := pg_catalog.format('patient.ids_of(variadic %s)', v_list);
+    end if;
     execute pg_catalog.format(
       'create or replace function core.%I() returns uuid[] language plpgsql stable security definer set search_path = pg_catalog, pg_temp as %L',
-      v_name, pg_catalog.format('begin return array(%s); end', v_sources)
+      v_name, pg_catalog.format('begin return %s; end', v_list)
     );
   end loop;
 

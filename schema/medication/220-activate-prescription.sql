@@ -46,7 +46,7 @@ begin
   join medication.prescription_items i on i.tenant_id = p.tenant_id and i.prescription_id = p.id
   cross join lateral medication.ingredients_of(i) as g (ingredient)
   where
-    p.tenant_id = p_prescription.tenant_id and p.patient_id = p_prescription.patient_id
+    p.tenant_id = p_prescription.tenant_id and p.patient_id = any (patient.ids_of(p_prescription.patient_id))
     and case
       when p.id = p_prescription.id then i.status in ('draft', 'active', 'on_hold')
       -- the prescription that this one replaces does not count against it
@@ -154,7 +154,7 @@ begin
     select
     from clinical.allergies a
     where
-      a.tenant_id = p_prescription.tenant_id and a.patient_id = p_prescription.patient_id
+      a.tenant_id = p_prescription.tenant_id and a.patient_id = any (patient.ids_of(p_prescription.patient_id))
       and a.clinical_status = 'active' and a.verification_status not in ('refuted', 'entered_in_error')
       and a.deleted_at is null
   ) then

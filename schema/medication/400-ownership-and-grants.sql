@@ -6,6 +6,7 @@ select core.hand_over('medication', 'medication');
 select core.ensure_partitions('medication.medication_administrations', 'month', 1);
 
 grant usage on schema facility, workforce, patient, clinical, ehr, inventory, cds, billing to medication_owner;
+grant execute on function patient.ids_of(uuid[]) to medication_owner;
 grant select (tenant_id, id, timezone) on facility.clinics to medication_owner;
 grant select (tenant_id, id, clinic_id, deleted_at) on facility.locations to medication_owner;
 grant select (tenant_id, id, user_id, status, deleted_at) on workforce.staff to medication_owner;

@@ -1,5 +1,5 @@
 -- Merging duplicates: proposed by one person, approved by another, reversible. Rows of other modules keep the id of the
--- duplicate; whoever reads them follows merged_into_id, or listens to patient.merged.v1.
+-- duplicate; whoever reads them asks for patient.ids_of, or listens to patient.merged.v1.
 
 create function patient.propose_merge(
   p_survivor uuid,

@@ -18,6 +18,9 @@ grant execute on function
   patient.check_mrn(text)
 to clinical_app;
 
+-- readers of other tables and views ask for the whole person
+grant execute on function patient.ids_of(uuid[]) to clinical_app, clinical_ro;
+
 grant select on patient.patient_summary to clinical_app;
 grant select on patient.patient_summary to clinical_ro;
 

@@ -374,3 +374,19 @@ test('treatment: taken back, everybody of the tenant sees what they saw before',
   assert.deepEqual(await seenPatients(nurse, 'nurse'), await everybody())
   assert.equal(await requireTreatment(), tables)
 })
+
+test('treatment: who treats a person sees all records that were merged into one', async () => {
+  const [other] = await superuser.query<{ id: string }>(
+    `select p.id from patient.patients p join clinical.encounters e on e.patient_id = p.id
+     where p.tenant_id = $1 and p.status = 'active' and p.id <> $2 limit 1`,
+    [tenant, patientOfStay],
+  )
+  assert.ok(other)
+  const merge = `update patient.patients set status = 'merged', merged_into_id = '${patientOfStay}' where id = '${other.id}'`
+  const takeBack = `update patient.patients set status = 'active', merged_into_id = null where id = '${other.id}'`
+
+  await during(merge, takeBack, async () => {
+    assert.deepEqual(await seenPatients(nurse, 'nurse'), [patientOfStay, other.id].toSorted())
+  })
+  assert.deepEqual(await seenPatients(nurse, 'nurse'), [patientOfStay])
+})

@@ -15,6 +15,7 @@ const others: Readonly<Record<string, string>> = {
   'core.listed_patients': 'core.patients_in_care and core.patients_known read the list with it',
   'core.period_key': 'helper of core.next_number',
   'core.next_default_number': 'operations call it for the numbers of their rows',
+  'patient.ids_of': 'views and operations of all modules read the rows of merged records with it',
   'patient.name_key': 'called by a trigger as the role that writes',
   'patient.check_birth_date': 'called by a trigger as the role that writes',
   'patient.check_mrn': 'called by a trigger as the role that writes',

@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test'
 import type { Transaction } from '@imhotep/postgres'
 import { addPerson, openStores, type Person, type Stores } from '../../../../tests/inventory/stores.fixture.ts'
 import { addPatients, at } from '../../../../tests/races/clinic.fixture.ts'
+import { mergePatients, proposeMerge } from '../patient/merge.ts'
 import {
   acceptAlert,
   acknowledgeAlert,
@@ -50,6 +51,11 @@ before(async () => {
       ('eta', 'oral', '[0,)', 'any', 1000, 4000, 'mg', false, 'test'),
       ('theta', 'oral', '[0,6570)', 'any', 10, 40, 'mg', true, 'test'),
       ('iota', 'oral', '[0,)', 'avoid', 100, null, 'mg', false, 'test')`)
+  await stores.superuser.query(`
+    insert into cds.dose_limits (ingredient_code, route, age_days, egfr, pregnancy, max_single, unit, per_kg, source)
+    values
+      ('kappa', 'oral', '[0,)', '[0,30)', 'any', 10, 'mg', false, 'test'),
+      ('kappa', 'oral', '[0,)', '[30,60)', 'any', 20, 'mg', false, 'test')`)
 })
 after(() => stores.close())
 
@@ -321,4 +327,87 @@ test('rules: failing test cases, no test cases, unreadable logic and a change af
   )
   const unreadable = { fact: 'age', op: '~', value: 1 } as unknown as DraftRuleInput['logic']
   await refused((tx) => draftRule(tx, { ...feverRule, code: 'unreadable', logic: unreadable }), '22023')
+})
+
+const dose = (ingredientCode: string, doseValue: number) => ({
+  ingredientCode,
+  doseValue,
+  unit: 'mg',
+  route: 'oral',
+  dosesPerDay: 1,
+})
+
+test('checkMedication: what was recorded of a patient before two records were merged counts for both', async () => {
+  const [survivorId, duplicateId] = [await addPatient('2020-01-01'), await addPatient('2020-01-01')]
+  await addAllergy(duplicateId, 'eta')
+  await stores.asSuperuser(
+    `insert into clinical.conditions (tenant_id, patient_id, category, code_system, code, display, icd10, clinical_status, asserted_by)
+     values ($1, $2, 'problem', 'urn:test', 'ckd', 'Renal disease', 'N18.4', 'active', $3)`,
+    [stores.tenant, duplicateId, doctor.staff],
+  )
+  await stores.asSuperuser(
+    `insert into clinical.vital_signs (tenant_id, measured_at, patient_id, weight_kg, recorded_by)
+     values ($1, now(), $2, 12, $3)`,
+    [stores.tenant, duplicateId, doctor.staff],
+  )
+  await by((tx) => proposeMerge(tx, { survivorId, duplicateId, reason: 'same person' }))
+  await by((tx) => mergePatients(tx, survivorId, duplicateId), reviewer)
+
+  for (const patientId of [survivorId, duplicateId]) {
+    const found = async (item: string | MedicationItem) =>
+      risks(await by((tx) => checkMedication(tx, order(patientId, item))))
+    assert.deepEqual(await found('eta'), ['allergy hard_stop'])
+    assert.deepEqual(await found('beta'), ['interaction hard_stop'])
+    assert.deepEqual(await found(dose('theta', 300)), ['dose hard_stop'])
+  }
+})
+
+test('checkMedication: what was corrected counts no longer, be it weight or renal function', async () => {
+  const child = await addPatient('2020-01-01')
+  const weigh = (kg: number, ago: string, id: string, replaces: string | null = null, isError = false) =>
+    stores.asSuperuser(
+      `insert into clinical.vital_signs (tenant_id, id, measured_at, patient_id, weight_kg, recorded_by, replaces_id, is_error)
+       values ($1, $2, now() - $3::interval, $4, $5, $6, $7, $8)`,
+      [stores.tenant, id, ago, child, kg, doctor.staff, replaces, isError],
+    )
+  const measure = async (egfr: number, status: string) => {
+    const id = randomUUID()
+    await stores.asSuperuser(
+      `insert into clinical.observations (
+         tenant_id, id, effective_at, patient_id, category, code_system, code, display, value_num, unit_ucum, performer_id
+       )
+       values ($1, $2, current_date - 1, $3, 'other', 'http://loinc.org', '62238-1', 'eGFR', $4, 'mL/min', $5)`,
+      [stores.tenant, id, child, egfr, doctor.staff],
+    )
+    for (const next of ['final', status])
+      await stores.asSuperuser(
+        `update clinical.observations o set status = $2 from (select core.set_reason('typed wrong')) r where o.id = $1`,
+        [id, next],
+      )
+  }
+  const found = async (item: MedicationItem) => risks(await by((tx) => checkMedication(tx, order(child, item))))
+  const [typedWrong, ofAnotherChild] = [randomUUID(), randomUUID()]
+  await weigh(120, '1 minute', typedWrong)
+  await weigh(12, '2 hours', randomUUID(), typedWrong)
+  assert.deepEqual(await found(dose('theta', 300)), ['dose hard_stop'])
+  await weigh(120, '1 minute', ofAnotherChild)
+  await weigh(120, '1 minute', randomUUID(), ofAnotherChild, true)
+  assert.deepEqual(await found(dose('theta', 300)), ['dose hard_stop'])
+
+  await measure(20, 'final')
+  await measure(90, 'amended')
+  assert.deepEqual(await found(dose('kappa', 50)), ['dose hard_stop'])
+})
+
+test('checkMedication: a limit for an age or a renal function that nobody knows says that it was not applied', async () => {
+  const [adult, ageless] = [await addPatient(), at(await addPatients(stores, 1), 0)]
+  const found = async (patientId: string, item: MedicationItem) =>
+    (await by((tx) => checkMedication(tx, order(patientId, item)))).map(({ message }) => message)
+
+  assert.deepEqual(await found(adult, dose('kappa', 50)), [
+    'kappa: the dose cannot be checked, the renal function is not known',
+  ])
+  assert.deepEqual(await found(ageless, dose('theta', 50)), ['theta: the dose cannot be checked, the age is not known'])
+  assert.deepEqual(await found(ageless, dose('eta', 1000)), [])
+  assert.deepEqual(await found(adult, { ...dose('kappa', 5), egfr: 90 } as MedicationItem), [])
 })
