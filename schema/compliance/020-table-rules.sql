@@ -159,6 +159,23 @@ $$;
 
 comment on function compliance.check_erasure_allowed() is 'about=Before insert: nothing is erased that an active legal hold covers (IM910).';
 
+create function compliance.check_key_not_held() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pg_advisory_xact_lock_shared(compliance.holds_lock_key(new.tenant_id));
+  if compliance.is_under_hold(null, null, null, new.subject_id) then
+    raise exception 'a legal hold covers whom key "%" serves', new.kid
+      using errcode = 'IM910', hint = 'release the hold first';
+  end if;
+  return new;
+end
+$$;
+
+comment on function compliance.check_key_not_held() is 'about=Before the key of a patient is destroyed: no active legal hold covers them (IM910).';
+
 create function compliance.check_country() returns trigger
   language plpgsql
   set search_path = pg_catalog, pg_temp

@@ -15,6 +15,10 @@ create trigger contact_preferences_opt_in_rests_on_consent
   for each row when (new.opted_in and new.category = 'promotional' and new.consent_id is not null)
   execute function compliance.check_opt_in();
 
+create trigger encryption_keys_not_under_hold before update of status on core.encryption_keys
+  for each row when (new.status = 'destroyed' and old.status <> 'destroyed' and new.subject_type = 'patient')
+  execute function compliance.check_key_not_held();
+
 -- Indexes that erasure needs on tables of others: the keys of a person, and who has been here longest.
 create index encryption_keys_subject_idx on core.encryption_keys (tenant_id, subject_type, subject_id)
   where subject_id is not null;

@@ -50,7 +50,7 @@ begin
     order by k.id
   loop
     if v_key.status = 'retiring' then
-      update core.encryption_keys k set status = 'retired' where k.tenant_id = p_log.tenant_id and k.kid = v_key.kid;
+      perform core.retire_key(v_key.kid);
     end if;
     perform core.shred_key(v_key.kid, 'erasure');
     return next compliance.write_erasure(

@@ -32,7 +32,9 @@ grant select (tenant_id, consent_id, opted_in), update (opted_in, changed_at) on
   to business_owner;
 grant select (tenant_id, id, recipient_type, recipient_id, status, updated_at) on communication.notifications
   to business_owner;
-grant execute on function core.shred_key(text, text) to business_owner;
+grant execute on function patient.ids_of(uuid[]) to business_owner, audit_reader;
+grant usage on schema patient to audit_reader;
+grant execute on function core.retire_key(text), core.shred_key(text, text) to business_owner;
 
 -- retention counts from the last row of a record, in whichever table that is: when it was written and for whom, nothing else
 do $$

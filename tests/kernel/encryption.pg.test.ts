@@ -137,3 +137,51 @@ test('shred_key: the wrapped key is gone for good, and only once', async () => {
   )
   await assert.rejects(shred(), { sqlstate: 'IM005' })
 })
+
+test('data keys: an application makes them and changes none; whoever rotates them leaves a trace without the key', async () => {
+  const app = connect(database.appUrl)
+  const asApp = (sql: string) => withTenant(app, contextOf(tenant), (tx) => tx.query(sql))
+  try {
+    await asApp(
+      `insert into core.encryption_keys (tenant_id, kid, purpose, algorithm, wrapped_key, kms_ref, rotate_after)
+       values (core.current_tenant_id(), 'token-1', 'token', 'AES-256-GCM', '\\xfeed', 'kms://test/1', now() + interval '1 year')`,
+    )
+    for (const change of [
+      `status = 'destroyed', wrapped_key = null, destroyed_at = now()`,
+      `wrapped_key = '\\x00'`,
+      `status = 'retiring'`,
+    ])
+      await assert.rejects(asApp(`update core.encryption_keys set ${change} where kid = 'token-1'`), {
+        sqlstate: '42501',
+      })
+  } finally {
+    await app.close()
+  }
+  const keep = (sql: string) => withKeys({}, (tx) => tx.query(sql))
+
+  await keep(`select core.rewrap_key('token-1', '\\xbeef', 'kms://test/2')`)
+  await keep(`select core.replace_key('token-1', 'token-2', '\\xcafe', 'kms://test/2', now() + interval '1 year')`)
+  await assert.rejects(keep(`select core.rewrap_key('nowhere', '\\x01', 'kms://test/2')`), { sqlstate: 'IM005' })
+  await assert.rejects(keep(`select core.retire_key('token-2')`), { sqlstate: 'IM005' })
+  await keep(`select core.retire_key('token-1')`)
+  await assert.rejects(keep(`select core.shred_key('token-1', ' ')`), { sqlstate: 'IM002' })
+  await keep(`select core.shred_key('token-1', 'rotated')`)
+
+  assert.deepEqual(
+    await superuser.query(
+      `select kid, purpose, status, kms_ref from core.encryption_keys where tenant_id = $1 and kid like 'token-%' order by kid`,
+      [tenant],
+    ),
+    [
+      { kid: 'token-1', purpose: 'token', status: 'destroyed', kms_ref: 'kms://test/2' },
+      { kid: 'token-2', purpose: 'token', status: 'active', kms_ref: 'kms://test/2' },
+    ],
+  )
+  const logged = await superuser.query<{ action: string; row: string }>(
+    `select l.action, l.old_values::text || l.new_values::text as row
+     from audit.audit_logs l join core.encryption_keys k on k.id = l.row_id and k.kid = 'token-1'
+     where l.table_name = 'encryption_keys' and l.action = 'update'`,
+  )
+  assert.equal(logged.length, 4)
+  assert.ok(!/beef|feed/.test(JSON.stringify(logged)))
+})

@@ -571,7 +571,7 @@ async function destroyedKeyStaysDestroyed(inspection: Inspection): Promise<Verdi
   await beginRequest(inspection, tenant)
   await tx.query(
     `insert into core.encryption_keys (tenant_id, kid, purpose, algorithm, wrapped_key, kms_ref, rotate_after, subject_type, subject_id)
-     values ($1, 'probe', 'field', 'AES-256-GCM', sha256('probe'), 'probe://', now() + interval '1 year', 'patient', core.uuid_v7())`,
+     values ($1, 'probe', 'field', 'AES-256-GCM', sha256('probe'), 'probe://', now() + interval '1 year', 'probe', core.uuid_v7())`,
     [tenant],
   )
   await tx.query(`select core.shred_key('probe', 'probe')`)
