@@ -147,7 +147,11 @@ begin
           new.patient_ref_hash is not null -- all of a person: touched by a hold on any table
           or compliance.scope_covers(h.scope, new.schema_name, new.table_name, null)
         ))
-        or compliance.patient_ref_hash(h.tenant_id, h.patient_id) = new.patient_ref_hash
+        or exists (
+          select
+          from unnest(patient.ids_of(h.patient_id)) as i
+          where compliance.patient_ref_hash(h.tenant_id, i) = new.patient_ref_hash
+        )
       )
   ) then
     raise exception 'a legal hold covers what was to be erased'

@@ -1,5 +1,5 @@
 -- compliance.retention_policies: how long rows of a class are kept, why, and what happens then. Shared rows are the legal
--- minimums; a tenant's row takes the place of the shared one and may be longer, never shorter.
+-- minimums; a tenant's row is added to the shared one: whichever keeps longer counts.
 
 create table compliance.retention_policies (
   tenant_id uuid,
@@ -64,6 +64,8 @@ create trigger retention_policies_not_below_the_law
   for each row when (new.tenant_id is not null) execute function compliance.check_legal_minimum();
 create trigger retention_policies_touch before update on compliance.retention_policies
   for each row execute function core.update_updated_at_column('row_version');
+
+select audit.track('compliance.retention_policies');
 
 grant select on compliance.retention_policies to business_app;
 grant select on compliance.retention_policies to business_ro;

@@ -35,13 +35,13 @@ begin
     from compliance.legal_holds h
     where
       h.tenant_id = core.require_tenant() and h.status = 'active'
-      and (h.patient_id is null or h.patient_id = p_patient_id)
+      and (h.patient_id is null or h.patient_id = any (patient.ids_of(p_patient_id)))
       and compliance.scope_covers(h.scope, p_schema, p_table, p_row_id)
   );
 end
 $$;
 
-comment on function compliance.is_under_hold(text, text, uuid, uuid) is 'about=Whether an active hold covers a row, or anything of a table, schema or patient where the narrower arguments are null. Ask it in read committed. IM003 no tenant.';
+comment on function compliance.is_under_hold(text, text, uuid, uuid) is 'about=Whether an active hold covers a row, or anything of a table, schema or patient where the narrower arguments are null; a hold on one of several merged records is on all of them. Ask it in read committed. IM003 no tenant.';
 
 create function compliance.place_hold(
   p_reason text,

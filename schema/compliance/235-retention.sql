@@ -35,7 +35,7 @@ $$;
 
 comment on function compliance.set_retention(text, interval, text, text, text, text, text, int) is 'about=The tenant''s own policy for a class of rows, in place of the last one; the signed-in user answers for it. IM003 no tenant, IM006 nobody is signed in, IM911 shorter than the law.';
 
-create function compliance.last_activity(p_tenant_id uuid, p_patient_id uuid) returns timestamptz
+create function compliance.last_activity(p_tenant_id uuid, p_people uuid[]) returns timestamptz
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
@@ -52,20 +52,21 @@ begin
     where r.found_by = 'patient' and r.retention = 'medical_record' and r.schema_name not in ('compliance', 'patient')
   loop
     execute format(
-      'select max(t.created_at) from %I.%I t where t.tenant_id = $1 and t.%I = $2', v_reference.schema_name,
+      'select max(t.created_at) from %I.%I t where t.tenant_id = $1 and t.%I = any ($2)', v_reference.schema_name,
       v_reference.table_name, v_reference.column_name
     )
     into v_last
-    using p_tenant_id, p_patient_id;
+    using p_tenant_id, p_people;
     v_latest := greatest(v_latest, v_last);
   end loop;
   return greatest(
-    v_latest, (select p.created_at from patient.patients p where p.tenant_id = p_tenant_id and p.id = p_patient_id)
+    v_latest,
+    (select max(p.created_at) from patient.patients p where p.tenant_id = p_tenant_id and p.id = any (p_people))
   );
 end
 $$;
 
-comment on function compliance.last_activity(uuid, uuid) is 'about=When the last row of the patient''s medical record was written, at least their registration.';
+comment on function compliance.last_activity(uuid, uuid[]) is 'about=When the last row of the medical record was written, whichever of the merged records it is in; at least the registration.';
 
 create function compliance.kept_until(p_patient_id uuid) returns timestamptz
   language plpgsql
@@ -76,12 +77,14 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_patient record;
-  v_last timestamptz := compliance.last_activity(v_tenant, p_patient_id);
+  v_people uuid[] := patient.ids_of(p_patient_id);
+  v_last timestamptz := compliance.last_activity(v_tenant, v_people);
   v_until timestamptz;
 begin
-  select p.created_at, p.birth_date, p.deceased_at into v_patient
+  select max(p.created_at) as created_at, max(p.birth_date) as birth_date, max(p.deceased_at) as deceased_at
+  into v_patient
   from patient.patients p
-  where p.tenant_id = v_tenant and p.id = p_patient_id;
+  where p.tenant_id = v_tenant and p.id = any (v_people);
   select max(
     case r.starts_from
       when 'created' then v_patient.created_at
@@ -91,17 +94,14 @@ begin
     end + r.keep_for
   )
   into v_until
-  from (
-    select distinct on (m.schema_name, m.table_name) m.starts_from, m.keep_for
-    from compliance.retention_policies m
-    where m.class = 'medical_record' and (m.tenant_id = v_tenant or m.tenant_id is null)
-    order by m.schema_name, m.table_name, m.tenant_id nulls last -- the tenant's own before the shared
-  ) as r;
+  from compliance.retention_policies r
+  -- the shared ones as well: a tenant's may count from another day
+  where r.class = 'medical_record' and (r.tenant_id = v_tenant or r.tenant_id is null);
   return coalesce(v_until, 'infinity');
 end
 $$;
 
-comment on function compliance.kept_until(uuid) is 'about=Until when the law and the tenant''s policies keep the patient''s record: the latest of the policies of class medical_record; infinity without any. IM003 no tenant.';
+comment on function compliance.kept_until(uuid) is 'about=Until when the law and the tenant''s policies keep the patient''s record: the latest of the policies of class medical_record, over all records that are merged with it; infinity without any. IM003 no tenant.';
 
 create function compliance.past_retention(p_policy_id uuid, p_limit int default 100)
   returns table (patient_id uuid, kept_until timestamptz)
@@ -122,6 +122,7 @@ begin
     select p.id
     from patient.patients p
     where p.tenant_id = v_tenant and p.deleted_at is null and p.created_at < now() - v_keep
+      and p.merged_into_id is null -- goes with the record that it was merged into
     order by p.created_at
   loop
     kept_until := compliance.kept_until(patient_id);

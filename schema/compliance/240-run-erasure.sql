@@ -114,7 +114,7 @@ $$;
 
 comment on function compliance.anonymise_person(compliance.erasure_log, uuid) is 'about=Replaces what says in plain text who the patient is: names, contacts, identifiers, the day of birth. The row stays, without its person, so that what hangs on it stays whole. One row of proof a table.';
 
-create function compliance.notice_of_erasure(p_tenant_id uuid, p_patient_id uuid, p_notice_id uuid) returns timestamptz
+create function compliance.notice_of_erasure(p_tenant_id uuid, p_people uuid[], p_notice_id uuid) returns timestamptz
   language sql
   stable
   set search_path = pg_catalog, pg_temp
@@ -123,11 +123,11 @@ as $$
   select n.updated_at
   from communication.notifications n
   where
-    n.tenant_id = p_tenant_id and n.id = p_notice_id and n.recipient_type = 'patient' and n.recipient_id = p_patient_id
+    n.tenant_id = p_tenant_id and n.id = p_notice_id and n.recipient_type = 'patient' and n.recipient_id = any (p_people)
     and n.status in ('sent', 'partially_sent', 'read')
 $$;
 
-comment on function compliance.notice_of_erasure(uuid, uuid, uuid) is 'about=When a message to the patient was sent; null when it was not.';
+comment on function compliance.notice_of_erasure(uuid, uuid[], uuid) is 'about=When a message to the patient was sent; null when it was not.';
 
 create function compliance.run_erasure(
   p_request_id uuid default null,
@@ -146,6 +146,7 @@ declare
   v_policy compliance.retention_policies;
   v_patient record;
   v_patient_id uuid := p_patient_id;
+  v_people uuid[];
   v_until timestamptz;
   v_log compliance.erasure_log;
 begin
@@ -167,28 +168,46 @@ begin
         using errcode = 'IM005', hint = 'choose a policy of class medical_record; logs are dropped by audit.drop_expired_partitions';
     end if;
   end if;
-  select p.deceased_at, p.mobile_bidx, p.email_bidx, p.portal_user_id into v_patient
+  loop
+    v_people := patient.ids_of(v_patient_id);
+    perform
+    from patient.patients p
+    where p.tenant_id = v_tenant and p.id = any (v_people)
+    order by p.id
+    for no key update;
+    if not found then
+      raise exception 'patient % does not exist', v_patient_id
+        using errcode = 'IM005', hint = 'name the patient, for a request with compliance.confirm_requester';
+    end if;
+    exit when patient.ids_of(v_patient_id) <@ v_people; -- else one more was merged meanwhile
+  end loop;
+  select
+    bool_or(p.deceased_at is not null) as is_deceased,
+    bool_or(num_nonnulls(p.mobile_bidx, p.email_bidx, p.portal_user_id) > 0) as is_reachable
+  into v_patient
   from patient.patients p
-  where p.tenant_id = v_tenant and p.id = v_patient_id
-  for no key update;
-  if not found then
-    raise exception 'patient % does not exist', v_patient_id
-      using errcode = 'IM005', hint = 'name the patient, for a request with compliance.confirm_requester';
-  end if;
+  where p.tenant_id = v_tenant and p.id = any (v_people);
 
   v_log.tenant_id := v_tenant;
   v_log.request_id := p_request_id;
   v_log.policy_id := p_policy_id;
   v_log.patient_ref_hash := compliance.patient_ref_hash(v_tenant, v_patient_id);
-  return query
-    select e.*
+  if exists (
+    select
     from compliance.erasure_log e
     where
       e.tenant_id = v_tenant and e.patient_ref_hash = v_log.patient_ref_hash
       and (e.request_id = p_request_id or e.policy_id = p_policy_id)
-    order by e.id;
-  if found then
-    return; -- done already
+  ) then -- done already
+    return query
+      select e.*
+      from compliance.erasure_log e
+      where
+        e.tenant_id = v_tenant
+        and e.patient_ref_hash in (select compliance.patient_ref_hash(v_tenant, i) from unnest(v_people) as i)
+        and (e.request_id = p_request_id or e.policy_id = p_policy_id)
+      order by e.id;
+    return;
   end if;
   if p_request_id is not null and (v_request.kind <> 'erasure' or v_request.status <> 'in_progress') then
     raise exception 'request % is a % request and %', p_request_id, v_request.kind, v_request.status
@@ -206,11 +225,11 @@ begin
       using errcode = 'IM911', hint = 'refuse the request on that basis, or wait';
   end if;
   if p_policy_id is not null then
-    v_log.notice_sent_at := compliance.notice_of_erasure(v_tenant, v_patient_id, p_notice_id);
+    v_log.notice_sent_at := compliance.notice_of_erasure(v_tenant, v_people, p_notice_id);
     v_log.notice_waived_reason := case
       when v_log.notice_sent_at is not null then null
-      when v_patient.deceased_at is not null then 'deceased'
-      when num_nonnulls(v_patient.mobile_bidx, v_patient.email_bidx, v_patient.portal_user_id) = 0 then 'unreachable'
+      when v_patient.is_deceased then 'deceased'
+      when not v_patient.is_reachable then 'unreachable'
     end;
     if num_nonnulls(v_log.notice_sent_at, v_log.notice_waived_reason) = 0
       or v_log.notice_sent_at > now() - interval '48 hours'
@@ -220,8 +239,11 @@ begin
     end if;
   end if;
 
-  return query select * from compliance.shred_person_keys(v_log, v_patient_id);
-  return query select * from compliance.anonymise_person(v_log, v_patient_id);
+  foreach v_patient_id in array v_people loop
+    v_log.patient_ref_hash := compliance.patient_ref_hash(v_tenant, v_patient_id);
+    return query select * from compliance.shred_person_keys(v_log, v_patient_id);
+    return query select * from compliance.anonymise_person(v_log, v_patient_id);
+  end loop;
   if p_request_id is not null then
     update compliance.data_principal_requests r
     set
@@ -232,4 +254,4 @@ begin
 end
 $$;
 
-comment on function compliance.run_erasure(uuid, uuid, uuid, uuid) is 'about=Erases a person: on their request, or under a policy of class medical_record when its time is over. Their data keys are destroyed, names, contacts and identifiers replaced, and each step proved in compliance.erasure_log, whose rows are returned; asked again, the same rows. Call it in read committed. IM001 the request is no erasure in progress, IM003 no tenant, IM005 no such request, policy or patient, IM910 a legal hold, IM911 the legal minimum is not over, IM912 a policy without 48 hours'' notice to a person who can be reached.';
+comment on function compliance.run_erasure(uuid, uuid, uuid, uuid) is 'about=Erases a person with all records that were merged into one: on their request, or under a policy of class medical_record when its time is over. Their data keys are destroyed, names, contacts and identifiers replaced, and each step proved in compliance.erasure_log, whose rows are returned; asked again, the same rows. Call it in read committed. IM001 the request is no erasure in progress, IM003 no tenant, IM005 no such request, policy or patient, IM910 a legal hold, IM911 the legal minimum is not over, IM912 a policy without 48 hours'' notice to a person who can be reached.';

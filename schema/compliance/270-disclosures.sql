@@ -15,19 +15,21 @@ create function compliance.disclosure_accounting(
 as $$
 declare
   v_tenant uuid := core.require_tenant();
+  v_people uuid[] := patient.ids_of(p_patient_id);
 begin
   return query
     select l.accessed_at, l.recipient, l.legal_basis, l.purpose_of_use, l.resource_type, l.resource_id, l.fields, l.user_id
     from audit.phi_access_logs l
     where
-      l.tenant_id = v_tenant and l.patient_id = p_patient_id and l.access_kind = 'disclosure'
+      l.tenant_id = v_tenant and l.patient_id = any (v_people) and l.access_kind = 'disclosure'
       and l.accessed_at >= p_from and l.accessed_at <= p_to
     union all
     select l.accessed_at, l.recipient, l.legal_basis, l.purpose_of_use, l.resource_type, l.resource_id, l.fields, l.user_id
-    from audit.archived_phi_access_logs(p_from, p_to, p_patient_id) as l
+    from unnest(v_people) as i
+    cross join audit.archived_phi_access_logs(p_from, p_to, i) as l
     where l.access_kind = 'disclosure'
     order by 1;
 end
 $$;
 
-comment on function compliance.disclosure_accounting(uuid, timestamptz, timestamptz) is 'about=Every disclosure of a patient''s data in a window, by default the last six years: when, to whom, on what basis, what. Reads the log and its archives. IM003 no tenant.';
+comment on function compliance.disclosure_accounting(uuid, timestamptz, timestamptz) is 'about=Every disclosure of a patient''s data, merged records included, in a window, by default the last six years: when, to whom, on what basis, what. Reads the log and its archives. IM003 no tenant.';

@@ -13,6 +13,7 @@ import {
   RetentionMinimumError,
 } from '@imhotep/postgres'
 import { addPerson, addVisit } from '../clinical/clinical.fixture.ts'
+import { mergePatients, proposeMerge } from '../patient/merge.ts'
 import {
   addAffectedPerson,
   closeBreach,
@@ -342,4 +343,130 @@ test('disclosureAccounting: lists what left the hospital, and not what was read 
     [['District hospital', 'referral', hospital.users[0]]],
   )
   assert.deepEqual(await asOfficer((tx) => disclosureAccounting(tx, patientId, { to: new Date('2020-01-01') })), [])
+})
+
+/** Two records of one person of long ago, merged. */
+async function addMergedPatients(): Promise<{
+  survivor: { id: string; kid: string }
+  duplicate: { id: string; kid: string }
+}> {
+  const { hospital } = office
+  const [survivor, duplicate] = [await addOldPatient(hospital), await addOldPatient(hospital)]
+  const pair = { survivorId: survivor.id, duplicateId: duplicate.id, reason: 'same person' }
+  await hospital.run((tx) => proposeMerge(tx, pair))
+  await hospital.run((tx) => mergePatients(tx, survivor.id, duplicate.id), { user: hospital.users[1] })
+  return { survivor, duplicate }
+}
+
+test('runErasure: merged records go together, and a hold on any of them keeps them all', async () => {
+  const { asOfficer, asColleague, hospital } = office
+  const { survivor, duplicate } = await addMergedPatients()
+  const hold = await asOfficer((tx) => placeLegalHold(tx, { reason: 'dispute', patientId: duplicate.id }))
+  const { id: requestId } = await ask('erasure', survivor.id)
+  await asOfficer((tx) => confirmRequester(tx, requestId))
+
+  await assert.rejects(
+    asOfficer((tx) => runErasure(tx, { requestId })),
+    RetentionHoldError,
+  )
+  assert.equal(await asOfficer((tx) => isUnderHold(tx, { patientId: survivor.id })), true)
+  await asColleague((tx) => releaseLegalHold(tx, hold.id, 'settled'))
+  const erased = await asOfficer((tx) => runErasure(tx, { requestId }))
+
+  assert.deepEqual(
+    new Set(erased.map(({ keyKidDestroyed }) => keyKidDestroyed)),
+    new Set([survivor.kid, duplicate.kid, null]),
+  )
+  assert.deepEqual(await asOfficer((tx) => runErasure(tx, { requestId })), erased)
+  const names = await asInstaller(hospital, (tx) =>
+    tx.query('select distinct given_name as name from patient.patients where id = any ($1::uuid[])', [
+      [survivor.id, duplicate.id],
+    ]),
+  )
+  assert.deepEqual(names, [{ name: 'Erased' }])
+})
+
+test('erasure_log: nothing of a person is proved erased while another of their records is held', async () => {
+  const { asOfficer, asColleague, hospital } = office
+  const { survivor, duplicate } = await addMergedPatients()
+  const hold = await asOfficer((tx) => placeLegalHold(tx, { reason: 'dispute', patientId: duplicate.id }))
+  const { id: requestId } = await ask('erasure', survivor.id)
+
+  await assert.rejects(
+    asInstaller(hospital, (tx) =>
+      tx.query(
+        `insert into compliance.erasure_log (tenant_id, request_id, patient_ref_hash, schema_name, table_name, row_count, action, executed_by)
+         values ($1, $2, compliance.patient_ref_hash($1, $3), 'patient', 'patients', 1, 'erase', 'test')`,
+        [hospital.tenant, requestId, survivor.id],
+      ),
+    ),
+    RetentionHoldError,
+  )
+  await asColleague((tx) => releaseLegalHold(tx, hold.id, 'settled'))
+})
+
+test('keptUntil: a late visit under a merged record keeps the whole person', async () => {
+  const { asOfficer, hospital } = office
+  const { survivor, duplicate } = await addMergedPatients()
+  const kept = async () => (await asOfficer((tx) => keptUntil(tx, survivor.id)))?.getTime() ?? 0
+  assert.ok((await kept()) < Date.now())
+  await asInstaller(hospital, (tx) =>
+    tx.query(
+      `insert into clinical.encounters (tenant_id, encounter_number, patient_id, clinic_id, department_id, class, period)
+       values ($1, 'LATE', $2, $3, $4, 'AMB', tstzrange(now(), null))`,
+      [hospital.tenant, duplicate.id, hospital.clinicId, hospital.departmentId],
+    ),
+  )
+
+  assert.ok((await kept()) > Date.now())
+})
+
+test('disclosureAccounting: what left the hospital under a merged record is listed as well', async () => {
+  const { asOfficer } = office
+  const { survivor, duplicate } = await addMergedPatients()
+  await asOfficer((tx) =>
+    tx.query(`select audit.log_disclosure('Patient', $1, $1, 'District hospital', 'referral')`, [duplicate.id]),
+  )
+
+  const account = await asOfficer((tx) => disclosureAccounting(tx, survivor.id))
+
+  assert.deepEqual(
+    account.map(({ recipient }) => recipient),
+    ['District hospital'],
+  )
+})
+
+test('shred_key: the key of a person under hold is not destroyed, whoever asks', async () => {
+  const { asOfficer, asColleague, hospital } = office
+  const { id: patientId, kid } = await addOldPatient(hospital)
+  const hold = await asOfficer((tx) => placeLegalHold(tx, { reason: 'dispute', patientId }))
+  const shred = () => asInstaller(hospital, (tx) => tx.query(`select core.shred_key($1, 'test')`, [kid]))
+
+  await assert.rejects(shred(), RetentionHoldError)
+  await asColleague((tx) => releaseLegalHold(tx, hold.id, 'settled'))
+  await assert.doesNotReject(shred())
+})
+
+test('setRetention: another start does not shorten what the law says, and the change is logged', async () => {
+  const { asOfficer, hospital } = office
+  const { id: patientId } = await addOldPatient(hospital)
+  await asInstaller(hospital, (tx) =>
+    tx.query(
+      `insert into clinical.encounters (tenant_id, encounter_number, patient_id, clinic_id, department_id, class, period)
+       values ($1, 'RECENT', $2, $3, $4, 'AMB', tstzrange(now(), null))`,
+      [hospital.tenant, patientId, hospital.clinicId, hospital.departmentId],
+    ),
+  )
+  const policy = { class: 'medical_record', keepFor: '3 years', action: 'crypto_shred', basis: 'board' } as const
+
+  const { id } = await asOfficer((tx) => setRetention(tx, { ...policy, startsFrom: 'created' }))
+  const kept = await asOfficer((tx) => keptUntil(tx, patientId))
+  await asOfficer((tx) => setRetention(tx, { ...policy, startsFrom: 'last_encounter' }))
+
+  assert.ok((kept?.getTime() ?? 0) > Date.now())
+  const logged = await hospital.admin.query<{ columns: string[] }>(
+    `select changed_columns as columns from audit.audit_logs where row_id = $1 and action = 'update' order by occurred_at desc limit 1`,
+    [id],
+  )
+  assert.ok(logged[0]?.columns.includes('starts_from'))
 })
