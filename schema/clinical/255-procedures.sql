@@ -90,6 +90,7 @@ begin
       c.tenant_id = v_procedure.tenant_id and c.id = v_procedure.consent_id and c.patient_id = v_procedure.patient_id
       and c.kind = 'surgery' and c.decision = 'permit' and c.status = 'active'
       and (c.expires_at is null or c.expires_at > now())
+      and (c.encounter_id is null or c.encounter_id = v_procedure.encounter_id)
   ) then
     raise exception 'procedure % has no consent to surgery that is in force', p_procedure_id
       using errcode = 'IM006', hint = 'record the consent of the patient and set consent_id';

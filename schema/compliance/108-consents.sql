@@ -137,6 +137,7 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('compliance.consents', '', 'draft', false, null),
   ('compliance.consents', 'draft', 'active', false, 'consent.granted.v1'),
   ('compliance.consents', 'draft', 'rejected', false, null),
+  ('compliance.consents', 'draft', 'superseded', false, null),
   ('compliance.consents', 'active', 'withdrawn', false, 'consent.revoked.v1'),
   ('compliance.consents', 'active', 'expired', false, 'consent.expired.v1'),
   ('compliance.consents', 'active', 'superseded', false, null)

@@ -27,6 +27,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_consent compliance.consents;
+  v_status text := 'active';
 begin
   perform
   from patient.patients p
@@ -50,7 +51,17 @@ begin
   end if;
 
   if p_kind in ('data_processing', 'marketing') then
-    perform compliance.end_standing_consents(v_tenant, p_patient_id, p_kind);
+    if exists (
+      select
+      from compliance.consents c
+      where
+        c.tenant_id = v_tenant and c.patient_id = p_patient_id and c.kind = p_kind
+        and c.status not in ('draft', 'rejected') and greatest(c.given_at, c.withdrawn_at) > p_given_at
+    ) then
+      v_status := 'superseded'; -- written down late: the person has said something else since
+    else
+      perform compliance.end_standing_consents(v_tenant, p_patient_id, p_kind);
+    end if;
   end if;
   insert into compliance.consents (
     tenant_id, id, patient_id, kind, notice_id, purposes, decision, given_by, contact_id, guardian_verified, given_at,
@@ -63,14 +74,14 @@ begin
   )
   returning * into v_consent;
   update compliance.consents c
-  set status = 'active'
+  set status = v_status
   where c.tenant_id = v_tenant and c.id = v_consent.id
   returning c.* into v_consent;
   return v_consent;
 end
 $$;
 
-comment on function compliance.give_consent(uuid, text, text, text[], text, uuid, uuid, uuid, uuid, uuid, uuid, text, timestamptz, jsonb, timestamptz, uuid) is 'about=Records what was permitted or denied, in force at once. A newer consent to data processing or marketing takes the place of the last one, and what rested on that stops. The same id, or the same kind at the same instant, is the same consent. IM003 no tenant, IM005 no such patient, IM011 the id is another consent''s, IM913 a minor, or no verified guardian, IM914 the notice does not cover it.';
+comment on function compliance.give_consent(uuid, text, text, text[], text, uuid, uuid, uuid, uuid, uuid, uuid, text, timestamptz, jsonb, timestamptz, uuid) is 'about=Records what was permitted or denied, in force at once. A newer consent to data processing or marketing takes the place of the last one, and what rested on that stops; one that is older than the last word is superseded from the start. The same id, or the same kind at the same instant, is the same consent. IM003 no tenant, IM005 no such patient, IM011 the id is another consent''s, IM913 a minor, or no verified guardian, IM914 the notice does not cover it, 23514 in the future.';
 
 create function compliance.stop_what_rests_on(p_tenant_id uuid, p_consent_id uuid) returns void
   language plpgsql
@@ -187,16 +198,20 @@ create function compliance.active_consent(p_patient_id uuid, p_kind text, p_purp
 as $$
 begin
   return (
-    select c.id
-    from compliance.consents c
-    where
-      c.tenant_id = core.require_tenant() and c.patient_id = p_patient_id and c.kind = p_kind and c.status = 'active'
-      and c.decision = 'permit' and (c.expires_at is null or c.expires_at > now())
-      and (p_purpose is null or p_purpose = any (c.purposes))
-    order by c.given_at desc
-    limit 1
+    select case when w.decision = 'permit' then w.id end
+    from (
+      select c.id, c.decision
+      from compliance.consents c
+      where
+        c.tenant_id = core.require_tenant() and c.patient_id = p_patient_id and c.kind = p_kind
+        and c.status = 'active' and (c.expires_at is null or c.expires_at > now())
+        -- who denies without naming a purpose denies all
+        and (p_purpose is null or p_purpose = any (c.purposes) or (c.decision = 'deny' and c.purposes = '{}'))
+      order by c.given_at desc
+      limit 1
+    ) as w
   );
 end
 $$;
 
-comment on function compliance.active_consent(uuid, text, text) is 'about=The consent of a kind, and for a purpose where one is given, that is in force; null when there is none. IM003 no tenant.';
+comment on function compliance.active_consent(uuid, text, text) is 'about=The consent of a kind, and for a purpose where one is given, that is in force; null when there is none, or when the newest word is a denial. IM003 no tenant.';

@@ -216,3 +216,27 @@ test('expireConsents: ends what is over, once', async () => {
   assert.equal(await asOfficer((tx) => expireGivenConsents(tx)), 1)
   assert.equal(await asOfficer((tx) => expireGivenConsents(tx)), 0)
 })
+
+test('activeConsent: the newest word counts, whenever it was written down', async () => {
+  const { asOfficer, hospital } = office
+  const patientId = await addPerson(hospital)
+  const hoursAgo = (hours: number) => new Date(Date.now() - hours * 3_600_000)
+  const say = (kind: 'research' | 'marketing', decision: 'permit' | 'deny', givenAt: Date) =>
+    asOfficer((tx) => giveConsent(tx, { patientId, kind, decision, givenAt, id: randomUUID() }))
+  const active = (kind: 'research' | 'marketing') => asOfficer((tx) => activeConsent(tx, patientId, kind))
+
+  const permit = await say('research', 'permit', hoursAgo(5))
+  assert.equal(await active('research'), permit.id)
+  await say('research', 'deny', hoursAgo(4))
+  assert.equal(await active('research'), null)
+  await assert.rejects(say('research', 'permit', hoursAgo(-1)), { sqlstate: '23514' })
+
+  const denied = await say('marketing', 'deny', hoursAgo(1))
+  const typedLate = await say('marketing', 'permit', hoursAgo(24))
+  assert.equal(typedLate.status, 'superseded')
+  assert.equal(await active('marketing'), null)
+  const [row] = await asOfficer((tx) =>
+    tx.query<{ status: string }>('select status from compliance.consents where id = $1', [denied.id]),
+  )
+  assert.equal(row?.status, 'active')
+})

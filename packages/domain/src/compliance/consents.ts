@@ -66,9 +66,9 @@ from compliance.give_consent(
 )`
 
 /**
- * Records a consent, in force at once.
+ * Records a consent, in force at once; to data processing and marketing only when it is the newest word.
  * @throws NotFoundError (IM005), IdempotencyKeyReusedError (IM011), GuardianRequiredError (IM913),
- *   NoticeDoesNotCoverError (IM914)
+ *   NoticeDoesNotCoverError (IM914), CheckViolationError when given in the future
  */
 export async function giveConsent(tx: Transaction, input: GiveConsentInput): Promise<Consent> {
   const rows = await tx.query<Consent>(giveConsentSql, [
@@ -111,7 +111,7 @@ export async function expireGivenConsents(tx: Transaction, limit = 500): Promise
 
 export const activeConsentSql = `select compliance.active_consent($1, $2, $3) as id`
 
-/** Id of the consent that is in force, for one purpose where it is given; null without. */
+/** Id of the consent that is in force, for one purpose where it is given; null without, or after a newer denial. */
 export async function activeConsent(
   tx: Transaction,
   patientId: string,
