@@ -257,6 +257,8 @@ declare
   v_transfer record;
   v_erased integer := 0;
 begin
+  -- a hold that is being placed is waited for, one that comes later waits
+  perform pg_advisory_xact_lock_shared(compliance.holds_lock_key(v_tenant));
   for v_transfer in
     select t.id, t.bundle_document_id
     from abdm.health_info_transfers t
@@ -265,6 +267,10 @@ begin
     where
       t.tenant_id = v_tenant and t.erased_at is null and t.erase_at <= now()
       and not compliance.is_under_hold('abdm', 'health_info_transfers', t.id, a.patient_id)
+      and (
+        t.bundle_document_id is null
+        or not compliance.is_under_hold('ehr', 'documents', t.bundle_document_id, a.patient_id)
+      )
     order by t.erase_at
     limit p_limit
     for update of t skip locked

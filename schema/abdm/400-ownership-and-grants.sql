@@ -32,7 +32,9 @@ do $$
 begin
   -- erasure asks for legal holds
   if to_regprocedure('compliance.is_under_hold(text, text, uuid, uuid)') is not null then
-    grant execute on function compliance.is_under_hold(text, text, uuid, uuid) to fhir_owner;
+    grant execute on function
+      compliance.is_under_hold(text, text, uuid, uuid), compliance.holds_lock_key(uuid)
+    to fhir_owner;
   end if;
 end
 $$;

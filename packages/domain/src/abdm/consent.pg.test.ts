@@ -13,6 +13,7 @@ import {
   NotFoundError,
   NotPermittedError,
 } from '@imhotep/postgres'
+import { placeLegalHold, releaseLegalHold } from '../compliance/legal-holds.ts'
 import { digest, withHospital, type Hospital } from '../hospital.fixture.ts'
 import {
   artefactOf,
@@ -66,8 +67,13 @@ test('as information user: a consent is asked for, granted by message, revoked, 
     )
     const early = await run((tx) => eraseDue(tx))
     const revoked = await ingest(hospital, { role: 'HIU', status: 'REVOKED', artefactId: artefact.artefactId })
+    const scope = { schema: 'ehr', table: 'documents', row_ids: [documentId] }
+    const hold = await run((tx) => placeLegalHold(tx, { reason: 'dispute', scope }))
+    const held = await run((tx) => eraseDue(tx))
+    await run((tx) => releaseLegalHold(tx, hold.id, 'settled'), { user: hospital.users[1] })
     const erased = [await run((tx) => eraseDue(tx)), await run((tx) => eraseDue(tx))]
 
+    assert.equal(held, 0)
     assert.deepEqual([asked.status, again.id, taken.status], ['draft', asked.id, 'requested'])
     assert.deepEqual([granted.outcome, granted.consentRowId], ['granted', asked.id])
     assert.deepEqual(open.careContextReferences, ['visit-1'])
