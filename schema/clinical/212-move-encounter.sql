@@ -104,6 +104,10 @@ begin
   if v_encounter.status = 'finished' and v_encounter.disposition = p_disposition then
     return v_encounter;
   end if;
+  if v_encounter.status = 'finished' then
+    raise exception 'encounter % is finished', p_encounter_id
+      using errcode = 'IM001', hint = 'its disposition stays as it was recorded';
+  end if;
   if exists (
     select
     from clinical.admissions a

@@ -23,6 +23,18 @@ declare
   v_patient uuid;
   v_row clinical.vital_signs;
 begin
+  if p_id is not null then
+    -- the time is part of the key: two that send one set with the default meet here
+    perform pg_advisory_xact_lock(hashtextextended('clinical.vital_signs ' || v_tenant || p_id, 0));
+    select r.* into v_row from clinical.vital_signs r where r.tenant_id = v_tenant and r.id = p_id;
+    if found then
+      if v_row.patient_id <> p_patient_id then
+        raise exception 'vital signs % are of another patient', p_id
+          using errcode = 'IM011', hint = 'choose a new id for a new set';
+      end if;
+      return v_row; -- sent again
+    end if;
+  end if;
   select k.key into v_unknown from jsonb_object_keys(p_values) as k (key) where k.key <> all (v_known) limit 1;
   if found then
     raise exception 'vital signs have no value "%"', v_unknown
@@ -57,17 +69,7 @@ begin
     p_values ->> 'consciousness', (p_values ->> 'glucose_mg_dl')::numeric, p_device_id, workforce.acting_staff_id(),
     p_replaces_id, coalesce((p_values ->> 'is_error')::boolean, false)
   )
-  on conflict (tenant_id, id, measured_at) do nothing
   returning * into v_row;
-  if not found then -- sent again
-    select r.* into v_row
-    from clinical.vital_signs r
-    where r.tenant_id = v_tenant and r.id = p_id and r.measured_at = p_measured_at;
-    if v_row.patient_id <> p_patient_id then
-      raise exception 'vital signs % are of another patient', p_id
-        using errcode = 'IM011', hint = 'choose a new id for a new set';
-    end if;
-  end if;
   return v_row;
 end
 $$;

@@ -37,6 +37,7 @@ left join lateral (
   select v.measured_at, v.news2
   from clinical.vital_signs v
   where v.tenant_id = a.tenant_id and v.patient_id = e.patient_id and v.encounter_id = a.encounter_id and not v.is_error
+    and not exists (select from clinical.vital_signs c where c.tenant_id = v.tenant_id and c.replaces_id = v.id)
   order by v.measured_at desc, v.id desc
   limit 1
 ) v on true

@@ -162,5 +162,12 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('patient.patients', 'merged', 'active', true, 'patient.unmerged.v1')
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on patient.patients to clinical_app;
+-- without merged_into_id, that is without status merged: that is for patient.merge
+grant select, insert on patient.patients to clinical_app;
+grant update (
+    mrn, given_name, middle_name, family_name, name_phonetic, sex, gender_identity, birth_date, birth_date_precision,
+    deceased_at, blood_group, marital_status, language, nationality, mobile_enc, mobile_bidx, email_enc, email_bidx,
+    address_enc, pin_code, state_code, district_lgd, phi_enc, data_key_kid, emr_system, emr_id, portal_user_id,
+    registered_clinic_id, is_vip, status, row_version, deleted_at, deleted_by, delete_reason
+  ) on patient.patients to clinical_app;
 grant select on patient.patients to clinical_ro;

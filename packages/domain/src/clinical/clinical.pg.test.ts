@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { stateNoKnownAllergies } from './allergies.ts'
-import { addStay, addVisit, asAdmin, openWardHospital, type WardHospital } from './clinical.fixture.ts'
+import { mergePatients, proposeMerge } from '../patient/merge.ts'
+import { addPerson, addStay, addVisit, asAdmin, openWardHospital, type WardHospital } from './clinical.fixture.ts'
 import { recordImplant } from './implants.ts'
 import {
   amendImagingReport,
@@ -498,3 +499,67 @@ async function addItem(): Promise<string> {
   )
   return id
 }
+
+test('allergy_status: what was stated before two records were merged counts for both', async () => {
+  const [survivorId, duplicateId] = [await addPerson(hospital), await addPerson(hospital)]
+  await hospital.run((tx) =>
+    tx.query(
+      `insert into clinical.allergies (tenant_id, patient_id, kind, category, code, display, recorded_by)
+       values ($1, $2, 'allergy', 'medication', 'penicillin', 'Penicillin', $3)`,
+      [hospital.tenant, duplicateId, hospital.staff[0]],
+    ),
+  )
+  await hospital.run((tx) => proposeMerge(tx, { survivorId, duplicateId, reason: 'same person' }))
+  await hospital.run((tx) => mergePatients(tx, survivorId, duplicateId), { user: hospital.users[1] })
+
+  const rows = await hospital.run((tx) =>
+    tx.query('select status from clinical.allergy_status where patient_id = any ($1::uuid[])', [
+      [survivorId, duplicateId],
+    ]),
+  )
+  assert.deepEqual(rows, [{ status: 'allergies' }, { status: 'allergies' }])
+})
+
+test('recordVitalSigns: sent again without its time, it is the same set', async () => {
+  const { patientId, encounterId } = await addVisit(hospital)
+  const input = { patientId, encounterId, values: { pulse: 80 }, id: randomUUID() }
+
+  const first = await hospital.run((tx) => recordVitalSigns(tx, input))
+  const again = await hospital.run((tx) => recordVitalSigns(tx, input))
+
+  assert.deepEqual(again, first)
+  const chart = await hospital.run((tx) =>
+    tx.query('select pulse from clinical.vital_signs where patient_id = $1', [patientId]),
+  )
+  assert.equal(chart.length, 1)
+})
+
+test('surgery: a consent that was given for another stay does not count (IM006)', async () => {
+  const [{ encounterId, patientId }, other] = [await addStay(hospital), await addVisit(hospital)]
+  const { id } = await hospital.run((tx) =>
+    planProcedure(tx, {
+      encounterId,
+      kind: 'surgery',
+      codeSystem: 'urn:test',
+      code: 'P1',
+      display: 'Operation',
+      primarySurgeonId: hospital.doctors[0],
+    }),
+  )
+  await giveConsent(id, patientId)
+  const of = (encounter: string) =>
+    asAdmin(hospital, (query) =>
+      query(
+        `update compliance.consents set encounter_id = $2 where id = (select consent_id from clinical.procedures where id = $1)`,
+        [id, encounter],
+      ),
+    )
+
+  await of(other.encounterId)
+  await assert.rejects(
+    hospital.run((tx) => signInProcedure(tx, id)),
+    { sqlstate: 'IM006' },
+  )
+  await of(encounterId)
+  assert.equal((await hospital.run((tx) => signInProcedure(tx, id))).status, 'in_progress')
+})

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, test } from 'node:test'
+import { allocateBed, transferBed } from '../facility/allocate-bed.ts'
 import { reserveBed } from '../facility/reserve-bed.ts'
 import { admitPatient, cancelAdmission, requestAdmission } from './admit.ts'
 import { addCareTeamMember, endCareTeamMember } from './care-team.ts'
@@ -35,6 +36,7 @@ import {
   triageEncounter,
 } from './move-encounter.ts'
 import { openEncounter } from './open-encounter.ts'
+import { recordVitalSigns } from './vital-signs.ts'
 
 let hospital: WardHospital
 before(async () => {
@@ -335,3 +337,76 @@ async function eventsOf(aggregateId: string): Promise<string[]> {
   )
   return rows.map(({ event_type }) => event_type)
 }
+
+test('finishEncounter: what is over stays as it was (IM001)', async () => {
+  const { encounterId } = await addVisit(hospital)
+  const finished = await hospital.run((tx) => finishEncounter(tx, encounterId, 'home'))
+
+  await assert.rejects(
+    hospital.run((tx) => finishEncounter(tx, encounterId, 'other')),
+    { sqlstate: 'IM001' },
+  )
+  assert.deepEqual(await hospital.run((tx) => finishEncounter(tx, encounterId, 'home')), finished)
+})
+
+test('admitPatient: a bed that was kept before isolation was needed is refused (IM202)', async () => {
+  const patientId = await addPerson(hospital)
+  const bedId = await addBed(hospital)
+  const { id: encounterId } = await hospital.run((tx) =>
+    openEncounter(tx, { patientId, encounterClass: 'IMP', departmentId: hospital.departmentId }),
+  )
+  await hospital.run((tx) => reserveBed(tx, { bedId, encounterId, patientId }))
+  await asAdmin(hospital, (query) =>
+    query(`update clinical.encounters set isolation = 'airborne' where id = $1`, [encounterId]),
+  )
+
+  await assert.rejects(
+    hospital.run((tx) => allocateBed(tx, { bedId, encounterId, patientId })),
+    { sqlstate: 'IM202' },
+  )
+  await assert.doesNotReject(hospital.run((tx) => cancelEncounter(tx, encounterId, 'sent elsewhere')))
+})
+
+test('transferBed: a move into a bed that was kept is told as any other', async () => {
+  const { admissionId, encounterId, patientId } = await addStay(hospital)
+  const newBedId = await addBed(hospital)
+  await hospital.run((tx) => reserveBed(tx, { bedId: newBedId, encounterId, patientId }))
+  const [held] = await hospital.admin.query<{ id: string }>(
+    `select id from facility.bed_allocations where encounter_id = $1 and status = 'active'`,
+    [encounterId],
+  )
+
+  await hospital.run((tx) => transferBed(tx, { allocationId: held?.id ?? '', newBedId }))
+
+  assert.deepEqual(await eventsOf(admissionId), ['admission.admitted.v1', 'admission.transferred.v1'])
+})
+
+test('current_stays: vital signs that were corrected do not count', async () => {
+  const { admissionId, patientId, encounterId } = await addStay(hospital)
+  const values = {
+    temperatureC: 36.8,
+    pulse: 131,
+    respRate: 14,
+    systolic: 120,
+    diastolic: 70,
+    spo2: 98,
+    onOxygen: false,
+    consciousness: 'A',
+  } as const
+  const [now, before] = [new Date(), new Date(Date.now() - 60_000)]
+  const wrong = await hospital.run((tx) => recordVitalSigns(tx, { patientId, encounterId, values, measuredAt: now }))
+  await hospital.run((tx) =>
+    recordVitalSigns(tx, {
+      patientId,
+      encounterId,
+      values: { ...values, pulse: 70 },
+      measuredAt: before,
+      replacesId: wrong.id,
+    }),
+  )
+
+  const [row] = await hospital.run((tx) =>
+    tx.query('select news2 from clinical.current_stays where admission_id = $1', [admissionId]),
+  )
+  assert.deepEqual(row, { news2: 0 })
+})

@@ -122,3 +122,17 @@ test('searchPatients: finds any part of a name, follows a change of name, and le
     await run((tx) => mergePatients(tx, asha, other), { user: hospital.users[1] })
     assert.deepEqual(await names('krishnam'), [])
   }))
+
+test('patients: an application merges by the operation alone', () =>
+  withHospital(async (hospital) => {
+    const [asha, usha] = [await addPatient(hospital, 'Asha'), await addPatient(hospital, 'Usha', '1981-01-01')]
+    const change = (set: string) =>
+      hospital.run(async (tx) => {
+        await tx.query('select core.set_reason($1)', ['test'])
+        await tx.query(`update patient.patients set ${set} where id = $1`, [usha])
+      })
+
+    await assert.rejects(change(`status = 'merged', merged_into_id = '${asha}'`), { sqlstate: '42501' })
+    await assert.rejects(change(`status = 'merged'`), { sqlstate: '23514' })
+    await assert.doesNotReject(change(`status = 'deceased', deceased_at = now()`))
+  }))
