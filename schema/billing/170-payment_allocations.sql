@@ -19,6 +19,7 @@ create table billing.payment_allocations (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint payment_allocations_pkey primary key (tenant_id, id),
+  constraint payment_allocations_no_nan check (amount <> 'NaN'),
   constraint payment_allocations_amount_not_zero check (amount <> 0),
   constraint payment_allocations_one_source check (num_nonnulls(payment_id, claim_payment_id, credit_note_id) = 1),
   constraint payment_allocations_below_zero_reverses check ((amount < 0) = (reverses_id is not null)),

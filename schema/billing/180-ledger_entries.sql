@@ -22,6 +22,7 @@ create table billing.ledger_entries (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint ledger_entries_pkey primary key (tenant_id, id),
+  constraint ledger_entries_no_nan check (amount <> 'NaN'),
   constraint ledger_entries_txn_line_key unique (tenant_id, txn_id, line_no),
   constraint ledger_entries_posted_once unique (tenant_id, ref_type, ref_id, line_no),
   constraint ledger_entries_account_code_check check (

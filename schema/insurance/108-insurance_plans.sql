@@ -25,6 +25,7 @@ create table insurance.insurance_plans (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint insurance_plans_pkey primary key (id),
+  constraint insurance_plans_no_nan check (sum_insured <> 'NaN'),
   constraint insurance_plans_version_once unique nulls not distinct (tenant_id, payer_id, plan_code, version),
   constraint insurance_plans_source_known check (source in ('nhcx_insuranceplan', 'upload', 'manual')),
   constraint insurance_plans_sum_not_negative check (sum_insured >= 0),

@@ -39,6 +39,7 @@ create table insurance.benefit_packages (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint benefit_packages_pkey primary key (id),
+  constraint benefit_packages_no_nan check (base_rate <> 'NaN'),
   constraint benefit_packages_once_per_plan unique nulls not distinct (tenant_id, plan_id, package_code, procedure_code),
   constraint benefit_packages_procedure_type_known check (
     procedure_type in ('surgical', 'medical', 'day_care', 'investigation', 'implant', 'follow_up', 'unspecified')

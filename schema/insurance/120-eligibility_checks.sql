@@ -30,6 +30,7 @@ create table insurance.eligibility_checks (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint eligibility_checks_pkey primary key (tenant_id, id),
+  constraint eligibility_checks_no_nan check (balance <> 'NaN'),
   constraint eligibility_checks_correlation_once unique (tenant_id, correlation_id),
   constraint eligibility_checks_number_once unique (tenant_id, request_number),
   constraint eligibility_checks_outcome_known check (outcome in ('queued', 'complete', 'partial', 'error')),

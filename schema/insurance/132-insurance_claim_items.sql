@@ -33,6 +33,9 @@ create table insurance.insurance_claim_items (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint insurance_claim_items_pkey primary key (tenant_id, id),
+  constraint insurance_claim_items_no_nan check (
+    'NaN' not in (quantity, unit_price, factor, net, approved_quantity, approved_amount)
+  ),
   constraint insurance_claim_items_line_once unique (tenant_id, claim_id, seq),
   constraint insurance_claim_items_code_once unique nulls not distinct (
     tenant_id, claim_id, code_system, code, stratification_code, cycle_no

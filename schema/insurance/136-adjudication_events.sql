@@ -22,6 +22,7 @@ create table insurance.adjudication_events (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint adjudication_events_pkey primary key (tenant_id, id),
+  constraint adjudication_events_no_nan check (amount <> 'NaN'),
   constraint adjudication_events_actor_role_known check (
     actor_role in ('PMAM', 'MEDCO', 'PPD', 'CPD', 'CEX', 'ACO', 'SHA', 'PAYER', 'SYSTEM', 'PROVIDER')
   ),

@@ -28,6 +28,7 @@ create table payment.payment_intents (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint payment_intents_pkey primary key (tenant_id, id),
+  constraint payment_intents_no_nan check (amount <> 'NaN'),
   constraint payment_intents_one_per_key unique (tenant_id, idempotency_key),
   constraint payment_intents_number_key unique (tenant_id, intent_number),
   constraint payment_intents_purpose_check check (purpose in ('invoice', 'advance', 'appointment', 'pharmacy')),

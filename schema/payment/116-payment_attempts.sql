@@ -19,6 +19,7 @@ create table payment.payment_attempts (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint payment_attempts_pkey primary key (tenant_id, id),
+  constraint payment_attempts_no_nan check (amount <> 'NaN'),
   constraint payment_attempts_intent_attempt_no_key unique (tenant_id, intent_id, attempt_no),
   constraint payment_attempts_outcome_check check (
     outcome in ('authorised', 'captured', 'declined', 'error', 'timeout', 'unknown')

@@ -14,6 +14,7 @@ create table payment.payment_items (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint payment_items_pkey primary key (tenant_id, id),
+  constraint payment_items_no_nan check (amount <> 'NaN'),
   constraint payment_items_line_no_key unique (tenant_id, payment_id, line_no),
   constraint payment_items_purpose_check check (purpose in ('invoice', 'appointment', 'advance', 'pharmacy', 'other')),
   constraint payment_items_amount_positive check (amount > 0),

@@ -23,6 +23,7 @@ create table payment.refunds (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint refunds_pkey primary key (tenant_id, id),
+  constraint refunds_no_nan check (amount <> 'NaN'),
   constraint refunds_number_key unique (tenant_id, refund_number),
   constraint refunds_one_per_key unique (tenant_id, idempotency_key),
   constraint refunds_status_check check (

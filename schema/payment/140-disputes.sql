@@ -18,6 +18,7 @@ create table payment.disputes (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint disputes_pkey primary key (tenant_id, id),
+  constraint disputes_no_nan check (amount <> 'NaN'),
   constraint disputes_once_per_reference unique (tenant_id, provider_ref),
   constraint disputes_status_check check (status in ('opened', 'evidence_submitted', 'accepted', 'won', 'lost')),
   constraint disputes_amount_positive check (amount > 0),
