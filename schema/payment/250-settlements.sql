@@ -148,17 +148,17 @@ begin
         where later.tenant_id = v_tenant and later.payment_id = i.payment_id and later.gross > 0
       )
     );
-  -- two lines that claim the same payment, in this payout or another
-  select v_variance + coalesce(sum(i.gross), 0) into v_variance
+  -- two lines that claim the same payment or refund, in this payout or another
+  select v_variance + coalesce(sum(abs(i.gross)), 0) into v_variance
   from payment.settlement_items i
   where
-    i.tenant_id = v_tenant and i.settlement_id = p_settlement_id and i.gross > 0
+    i.tenant_id = v_tenant and i.settlement_id = p_settlement_id and i.gross <> 0
     and exists (
       select
       from payment.settlement_items other
       join payment.settlements s on s.tenant_id = other.tenant_id and s.id = other.settlement_id
       where
-        other.tenant_id = v_tenant and other.provider_ref = i.provider_ref and other.gross > 0
+        other.tenant_id = v_tenant and other.provider_ref = i.provider_ref and sign(other.gross) = sign(i.gross)
         and s.provider_id = v_settlement.provider_id and other.id < i.id
     );
   update payment.settlements s
