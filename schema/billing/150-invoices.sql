@@ -159,6 +159,7 @@ create constraint trigger invoices_lines_add_up after update on billing.invoices
   for each row when (old.status = 'draft' and new.status <> 'draft') execute function billing.check_invoice_totals();
 select audit.track('billing.invoices');
 
+-- written_off: billing.write_off asks for its reason; the state also follows when money covers the rest of such a bill again
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('billing.invoices', '', 'draft', false, null),
   ('billing.invoices', 'draft', 'issued', false, 'invoice.issued.v1'),
@@ -168,10 +169,10 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('billing.invoices', 'issued', 'partially_paid', false, null),
   ('billing.invoices', 'issued', 'paid', false, 'invoice.paid.v1'),
   ('billing.invoices', 'issued', 'credited', false, 'invoice.credited.v1'),
-  ('billing.invoices', 'issued', 'written_off', true, null),
+  ('billing.invoices', 'issued', 'written_off', false, null),
   ('billing.invoices', 'partially_paid', 'paid', false, 'invoice.paid.v1'),
   ('billing.invoices', 'partially_paid', 'credited', false, 'invoice.credited.v1'),
-  ('billing.invoices', 'partially_paid', 'written_off', true, null),
+  ('billing.invoices', 'partially_paid', 'written_off', false, null),
   ('billing.invoices', 'partially_paid', 'issued', true, null),
   ('billing.invoices', 'paid', 'credited', false, 'invoice.credited.v1'),
   ('billing.invoices', 'paid', 'partially_paid', true, null),
