@@ -17,16 +17,20 @@ select
   i.currency,
   i.total,
   i.total - i.allocated - i.written_off as open,
-  greatest(current_date - o.due_on, 0) as days_overdue,
+  greatest(o.today - o.due_on, 0) as days_overdue,
   case
-    when current_date <= o.due_on then 'not due'
-    when current_date - o.due_on <= 30 then '1-30'
-    when current_date - o.due_on <= 60 then '31-60'
-    when current_date - o.due_on <= 90 then '61-90'
+    when o.today <= o.due_on then 'not due'
+    when o.today - o.due_on <= 30 then '1-30'
+    when o.today - o.due_on <= 60 then '31-60'
+    when o.today - o.due_on <= 90 then '61-90'
     else 'over 90'
   end as bucket
 from billing.invoices i
-cross join lateral (select coalesce(i.due_on, i.issued_at::date) as due_on) o
+join facility.clinics c on c.tenant_id = i.tenant_id and c.id = i.clinic_id
+cross join lateral (
+  select
+    coalesce(i.due_on, (i.issued_at at time zone c.timezone)::date) as due_on, (now() at time zone c.timezone)::date as today
+) o
 where i.status in ('issued', 'partially_paid') and i.kind <> 'credit_note';
 
-comment on view billing.ageing is 'class=financial;scope=tenant;owner=billing;about=Open bills with what is open of each and how long it is overdue; a bill without a due date is due on its day.';
+comment on view billing.ageing is 'class=financial;scope=tenant;owner=billing;about=Open bills with what is open of each and how long it is overdue; a bill without a due date is due on its day. Days are those of the clinic.';

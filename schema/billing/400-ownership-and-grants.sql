@@ -9,6 +9,9 @@ grant select (tenant_id, id, deleted_at) on patient.patients to billing_owner;
 grant select (tenant_id, id, patient_id, clinic_id, payer_class, deleted_at) on clinical.encounters to billing_owner;
 grant select (tenant_id, encounter_id, care_class) on clinical.admissions to billing_owner;
 
+-- billing.ageing counts the days of the clinic
+grant usage on schema facility to billing_app, billing_ro;
+grant select (tenant_id, id, timezone) on facility.clinics to billing_app, billing_ro;
 grant select on billing.ageing, billing.trial_balance to billing_app, billing_ro;
 
 -- Operations. billing.allocate, reverse_allocation, post_entries and add_to_totals serve the operations of payment and

@@ -1,5 +1,17 @@
 -- What must hold before a submission leaves. Each check raises its own code; the operations that submit call them.
 
+create function insurance.date_of_claim(p_claim insurance.insurance_claims) returns date
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select billing.clinic_date(e.clinic_id)
+  from clinical.encounters e
+  where e.tenant_id = p_claim.tenant_id and e.id = p_claim.encounter_id
+$$;
+
+comment on function insurance.date_of_claim(insurance.insurance_claims) is 'about=The date of now in the clinic that a submission comes from.';
+
 create function insurance.check_coverage(p_claim insurance.insurance_claims) returns void
   language plpgsql
   stable
@@ -14,7 +26,7 @@ begin
     join insurance.payers p on p.id = c.payer_id
     where
       c.tenant_id = p_claim.tenant_id and c.id = p_claim.coverage_id and c.deleted_at is null and c.status = 'active'
-      and c.period @> current_date and p.status = 'active'
+      and c.period @> insurance.date_of_claim(p_claim) and p.status = 'active'
   ) then
     raise exception 'coverage % is not in force', p_claim.coverage_id
       using errcode = 'IM600', hint = 'state, dates and payer of the coverage must be good today';
@@ -127,7 +139,7 @@ begin
     join clinical.stg_guidelines g on g.code = b.stg_code
     where
       i.tenant_id = p_claim.tenant_id and i.claim_id = p_claim.id and g.status = 'active'
-      and g.effective @> current_date and (g.tenant_id is null or g.tenant_id = p_claim.tenant_id)
+      and g.effective @> insurance.date_of_claim(p_claim) and (g.tenant_id is null or g.tenant_id = p_claim.tenant_id)
     order by g.code, g.tenant_id nulls last
   loop
     continue when clinical.evaluate_stg_claim(

@@ -137,7 +137,9 @@ begin
   update payment.payments p
   set
     status = 'completed',
-    receipt_number = coalesce(p.receipt_number, core.next_default_number('receipt', '', 'RCP-{YY}-'))
+    receipt_number = coalesce(
+      p.receipt_number, core.next_default_number('receipt', '', 'RCP-{YY}-', p_at => billing.date_of_tenant())
+    )
   where p.tenant_id = p_payment.tenant_id and p.id = p_payment.id
   returning p.* into v_payment;
   return v_payment;
@@ -304,7 +306,7 @@ begin
   );
   if p_mode = 'cheque' then -- it counts when the bank has paid it
     update payment.payments p
-    set receipt_number = core.next_default_number('receipt', '', 'RCP-{YY}-')
+    set receipt_number = core.next_default_number('receipt', '', 'RCP-{YY}-', p_at => billing.date_of_tenant())
     where p.tenant_id = v_tenant and p.id = v_payment.id
     returning p.* into v_payment;
   else

@@ -113,6 +113,23 @@ export async function addSlot(hospital: Hospital, hours: number, capacity = 1): 
   return id
 }
 
+/** Moves tenant and clinic to a time zone whose date now is not the server's; returns that date. */
+export async function useOtherDate({ admin, tenant, users, clinicId }: Hospital): Promise<string> {
+  const context: RequestContext = { tenant, user: users[0], role: 'admin', purpose: 'TREAT' }
+  return withTenant(admin, context, async (tx) => {
+    const [row] = await tx.query<{ zone: string; date: string }>(
+      `select zone, ((now() at time zone zone)::date)::text as date
+      from unnest(array['Pacific/Kiritimati', 'Etc/GMT+12']) zone
+      where (now() at time zone zone)::date <> current_date
+      limit 1`,
+    )
+    if (row === undefined) throw new Error('the server counts in an unusual time zone')
+    await tx.query('update core.tenants set timezone = $2 where id = $1', [tenant, row.zone])
+    await tx.query('update facility.clinics set timezone = $2 where id = $1', [clinicId, row.zone])
+    return row.date
+  })
+}
+
 /** SHA-256 of a text: stands for blind indexes and content hashes. */
 export function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest()
