@@ -23,8 +23,8 @@ create table billing.invoice_items (
   constraint invoice_items_line_no_key unique (tenant_id, invoice_id, line_no),
   constraint invoice_items_line_no_positive check (line_no >= 1),
   constraint invoice_items_quantity_positive check (quantity > 0),
-  constraint invoice_items_discount_within_price check (discount between 0 and quantity * unit_price),
-  constraint invoice_items_net_adds_up check (net = round(quantity * unit_price - discount + tax, 2)),
+  constraint invoice_items_discount_within_price check (discount between 0 and round(quantity * unit_price, 2)),
+  constraint invoice_items_net_adds_up check (net = round(quantity * unit_price, 2) - discount + tax),
   constraint invoice_items_not_credit_of_itself check (credits_item_id <> id)
 );
 

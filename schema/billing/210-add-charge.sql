@@ -152,7 +152,7 @@ begin
   values (
     v_tenant, p_account_id, p_charge_id, v_account.patient_id, v_account.encounter_id, p_source_type, p_source_id,
     coalesce(p_occurred_at, now()), p_quantity, v_price.unit_price, v_discount, v_charge.gst_rate, v_tax,
-    round(p_quantity * v_price.unit_price - v_discount + v_tax, 2), case when v_discount > 0 then 'tariff' end,
+    round(p_quantity * v_price.unit_price, 2) - v_discount + v_tax, case when v_discount > 0 then 'tariff' end,
     v_package, case when v_package is null then 'billable' else 'not_billable' end
   )
   -- two accounts may race for one source: the key decides, and the loser is told

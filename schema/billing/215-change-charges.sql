@@ -106,7 +106,7 @@ begin
   set
     discount = p_discount,
     tax = v_tax,
-    net = round(i.quantity * i.unit_price - p_discount + v_tax, 2),
+    net = round(i.quantity * i.unit_price, 2) - p_discount + v_tax,
     concession_reason = p_reason,
     concession_approved_by = p_approved_by
   where i.tenant_id = v_item.tenant_id and i.id = v_item.id
@@ -198,11 +198,8 @@ begin
       discount = v_item.discount,
       concession_reason = case when v_item.discount > 0 then 'tariff' end,
       tax = round((i.quantity * v_item.unit_price - v_item.discount) * i.tax_rate / 100, 2),
-      net = round(
-        i.quantity * v_item.unit_price - v_item.discount
-        + round((i.quantity * v_item.unit_price - v_item.discount) * i.tax_rate / 100, 2),
-        2
-      )
+      net = round(i.quantity * v_item.unit_price, 2) - v_item.discount
+        + round((i.quantity * v_item.unit_price - v_item.discount) * i.tax_rate / 100, 2)
     where i.tenant_id = v_account.tenant_id and i.id = v_item.id
     returning v_difference + i.net - v_item.net into v_difference;
   end loop;

@@ -30,7 +30,7 @@ begin
   )
   values (
     p_line.tenant_id, p_note_id, p_line_no, p_line.charge_id, p_line.description, p_line.sac_hsn, p_quantity,
-    p_line.unit_price, v_discount, p_line.tax_rate, v_tax, round(p_quantity * p_line.unit_price - v_discount + v_tax, 2),
+    p_line.unit_price, v_discount, p_line.tax_rate, v_tax, round(p_quantity * p_line.unit_price, 2) - v_discount + v_tax,
     p_line.id
   );
 end
