@@ -208,6 +208,7 @@ create trigger insurance_claims_transition before insert or update of status on 
   for each row execute function core.enforce_transition('insurance.insurance_claims', 'status');
 select audit.track('insurance.insurance_claims');
 
+-- dispatch_failed to submitted: it was announced when it was submitted first
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('insurance.insurance_claims', '', 'draft', false, null),
   ('insurance.insurance_claims', 'draft', 'ready', false, null),
@@ -221,7 +222,7 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('insurance.insurance_claims', 'submitted', 'rejected', false, 'claim.rejected.v1'),
   ('insurance.insurance_claims', 'submitted', 'dispatch_failed', false, null),
   ('insurance.insurance_claims', 'submitted', 'cancel_requested', true, 'claim.cancel_requested.v1'),
-  ('insurance.insurance_claims', 'dispatch_failed', 'submitted', false, 'claim.submitted.v1'),
+  ('insurance.insurance_claims', 'dispatch_failed', 'submitted', false, null),
   ('insurance.insurance_claims', 'dispatch_failed', 'cancelled', true, 'claim.cancelled.v1'),
   ('insurance.insurance_claims', 'queried', 'submitted', false, 'claim.submitted.v1'),
   ('insurance.insurance_claims', 'queried', 'lapsed', false, null),

@@ -140,8 +140,8 @@ declare
   v_role text := coalesce(p_response ->> 'actor_role', 'PAYER');
   v_was insurance.claim_status := p_claim.status;
 begin
-  if v_claim.status in ('queried', 'dispatch_failed') and v_answer <> 'queried' then
-    -- decided without our answer, or after all
+  if v_claim.status = 'dispatch_failed' or (v_claim.status = 'queried' and v_answer <> 'queried') then
+    -- it arrived after all, or is decided without our answer
     update insurance.payer_queries q
     set status = 'withdrawn'
     where q.tenant_id = v_claim.tenant_id and q.claim_id = v_claim.id and q.status = 'open';
