@@ -149,3 +149,26 @@ end
 $$;
 
 comment on function insurance.check_workflow_code() is 'about=Argument (column). Before insert or update: workflow ids that we send are members of value set urn:nhcx:workflow-ids (23514).';
+
+create function insurance.keep_used_coverage() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if exists (
+    select
+    from insurance.insurance_claims c
+    where c.tenant_id = old.tenant_id and c.coverage_id = old.id and c.wallet_hold > 0
+  ) or exists (
+    select
+    from insurance.pmjay_cases c
+    where c.tenant_id = old.tenant_id and c.coverage_id = old.id and c.status not in ('paid', 'closed', 'cancelled')
+  ) then
+    raise exception 'coverage % is in use', old.id
+      using errcode = 'IM001', hint = 'end its cases and submissions first, or end it with insurance.end_coverage';
+  end if;
+  return new;
+end
+$$;
+
+comment on function insurance.keep_used_coverage() is 'about=Before a coverage is deleted: no case of it is live and no submission holds anything of its wallet (IM001).';

@@ -103,6 +103,8 @@ create trigger coverages_plan_visible before insert or update of plan_id on insu
   for each row execute function core.check_shared_reference('plan_id', 'insurance.insurance_plans');
 create trigger coverages_policy_number before insert or update of policy_number on insurance.coverages
   for each row execute function core.reject_aadhaar_like('policy_number');
+create trigger coverages_kept_while_used before update of deleted_at on insurance.coverages
+  for each row when (old.deleted_at is null and new.deleted_at is not null) execute function insurance.keep_used_coverage();
 create trigger coverages_transition before insert or update of status on insurance.coverages
   for each row execute function core.enforce_transition('insurance.coverages', 'status');
 select audit.track('insurance.coverages');

@@ -12,16 +12,17 @@ declare
 begin
   select c.payer_id, c.family_id_bidx into v_coverage
   from insurance.coverages c
-  where c.tenant_id = v_tenant and c.id = p_coverage_id and c.deleted_at is null;
+  where c.tenant_id = v_tenant and c.id = p_coverage_id;
   if not found then
     raise exception 'coverage % does not exist', p_coverage_id
-      using errcode = 'IM005', hint = 'choose a coverage of the tenant that is not deleted';
+      using errcode = 'IM005', hint = 'choose a coverage of the tenant';
   end if;
+  -- deleted ones too: what they held or spent is gone for the others as well
   for v_member in
     select c.id
     from insurance.coverages c
     where
-      c.tenant_id = v_tenant and c.payer_id = v_coverage.payer_id and c.deleted_at is null
+      c.tenant_id = v_tenant and c.payer_id = v_coverage.payer_id
       and (c.id = p_coverage_id or c.family_id_bidx = v_coverage.family_id_bidx)
     order by c.id
     for no key update

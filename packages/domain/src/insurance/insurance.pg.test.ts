@@ -24,7 +24,7 @@ import {
 import { openAccount } from '../billing/accounts.ts'
 import { addChargeCode, charge as chargeAccount } from '../billing/billing.fixture.ts'
 import { issueInvoice } from '../billing/invoices.ts'
-import { digest } from '../hospital.fixture.ts'
+import { digest, useOtherDate, withHospital } from '../hospital.fixture.ts'
 import { approveAuthenticationException, beginAuthentication, failAuthentication } from './authentication.ts'
 import { cancelCase, closeCase, dischargeCase, registerCase, startTreatment } from './case.ts'
 import { endCoverage } from './coverage.ts'
@@ -46,6 +46,7 @@ import {
   finishStay,
   linesOf,
   openCase,
+  openScheme,
   queue,
   sharedScheme,
   submitted,
@@ -723,6 +724,72 @@ test('a family shares its wallet: two members cannot hold more than it has', asy
   await submitted(place, first.id, 'SG001')
   await assert.rejects(submitted(place, second.id, 'SG002'), CoverageBalanceError)
 })
+
+test('a query for a submission that seemed lost shows that it arrived; it was announced once', async () => {
+  const place = scheme()
+  const { run } = place.hospital
+  const claim = await submitted(place, (await openCase(place, await addBeneficiary(place))).id, 'SG002')
+  const lost = await queue(place, claim)
+  await run((tx) => markMessageFailed(tx, { messageId: lost, errorCode: 'ERR_INVALID' }))
+
+  await answer(place, claim.correlationId, { adjudication: 'queried', query: { textEnc: digest('why?') } })
+
+  assert.match(await claimState(claim.id), /^queried/)
+  const [announced] = await asAdmin(place.hospital, (tx) =>
+    tx.query<{ n: number }>(
+      `select count(*)::int as n from core.outbox_events where aggregate_id = $1 and event_type = 'claim.submitted.v1'`,
+      [claim.id],
+    ),
+  )
+  assert.equal(announced?.n, 1)
+})
+
+test('a coverage stays while a case or submission needs it; what it spent is paid after its deletion too', async () => {
+  const place = scheme()
+  const { run } = place.hospital
+  const remove = (coverageId: string) =>
+    run((tx) =>
+      tx.query(`update insurance.coverages set deleted_at = now(), delete_reason = 'typed twice' where id = $1`, [
+        coverageId,
+      ]),
+    )
+  const registered = await addBeneficiary(place)
+  await openCase(place, registered)
+  await assert.rejects(remove(registered.coverageId), IllegalTransitionError)
+
+  const { claim, who } = await claimSubmitted(place)
+  await assert.rejects(remove(who.coverageId), IllegalTransitionError)
+  await answer(place, claim.correlationId, { adjudication: 'approved' })
+  const notice = { payerId: place.payerId, utr: 'UTR-D', paidOn: '2026-01-02', claimId: claim.id, amount: 9000 }
+  const first = await run((tx) => recordPaymentNotice(tx, notice))
+  await run((tx) => settleClaimPayment(tx, first.id))
+  await remove(who.coverageId)
+
+  const rest = await run((tx) => recordPaymentNotice(tx, { ...notice, utr: 'UTR-E', amount: 1000 }))
+  assert.equal((await run((tx) => settleClaimPayment(tx, rest.id))).status, 'acknowledged')
+  const [coverage] = await rows<{ balance: string }>('select balance from insurance.coverages where id = $1', [
+    who.coverageId,
+  ])
+  assert.equal(coverage?.balance, '90000.00')
+})
+
+test('submitPreauth: a policy counts by the date of the clinic', () =>
+  withHospital(async (hospital) => {
+    const place = await openScheme(hospital)
+    const today = await useOtherDate(hospital)
+    const who = await addBeneficiary(place)
+    const { id: caseId } = await openCase(place, who)
+    await hospital.run((tx) =>
+      tx.query(`update insurance.coverages set period = daterange($2, $2, '[]') where id = $1`, [
+        who.coverageId,
+        today,
+      ]),
+    )
+
+    const claim = await submitted(place, caseId, 'SG002')
+
+    assert.equal(claim.status, 'submitted')
+  }))
 
 test('every change of state of a submission or case has one row in adjudication_events', async () => {
   const mismatches = await rows(
