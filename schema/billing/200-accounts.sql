@@ -21,6 +21,32 @@ $$;
 
 comment on function billing.lock_account(uuid) is 'about=The account, locked until the transaction ends. IM005 no such account.';
 
+create function billing.lock_accounts_of(p_account_id uuid, p_invoice_ids uuid[]) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+begin
+  perform
+  from billing.accounts a
+  where
+    a.tenant_id = v_tenant
+    and a.id in (
+      select p_account_id
+      union all
+      select i.account_id -- it never changes, so it can be read before the bill is locked
+      from billing.invoices i
+      where i.tenant_id = v_tenant and i.id = any (p_invoice_ids)
+    )
+  order by a.id
+  for no key update;
+end
+$$;
+
+comment on function billing.lock_accounts_of(uuid, uuid[]) is 'about=Locks an account and those of bills until the transaction ends, in the order of their ids: before the bills are locked.';
+
 create function billing.add_to_totals(
   p_account_id uuid,
   p_charged numeric default 0,

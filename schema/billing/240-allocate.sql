@@ -81,6 +81,19 @@ $$;
 
 comment on function billing.used_of(text, uuid) is 'about=How much of a source is allocated, reversals deducted.';
 
+create function billing.open_of(p_invoice_id uuid) returns numeric
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case when i.status in ('issued', 'partially_paid') then i.total - i.allocated - i.written_off else 0 end
+  from billing.invoices i
+  where i.tenant_id = core.require_tenant() and i.id = p_invoice_id
+$$;
+
+comment on function billing.open_of(uuid) is 'about=How much of a bill can still be paid.';
+
 create function billing.allocate(
   p_source_kind text,
   p_source_id uuid,

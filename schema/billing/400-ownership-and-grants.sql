@@ -14,7 +14,7 @@ grant usage on schema facility to billing_app, billing_ro;
 grant select (tenant_id, id, timezone) on facility.clinics to billing_app, billing_ro;
 grant select on billing.ageing, billing.trial_balance to billing_app, billing_ro;
 
--- Operations. billing.allocate, reverse_allocation, post_entries and add_to_totals serve the operations of payment and
+-- Operations. billing.allocate, reverse_allocation, post_entries, add_to_totals and the helpers beside them serve the operations of payment and
 -- insurance, whose owners are granted them by those modules.
 grant execute on function
   billing.open_account(uuid, uuid, uuid, text, uuid, uuid, text),

@@ -111,12 +111,31 @@ create function payment.complete(p_payment payment.payments, p_keep_rest boolean
 as $$
 declare
   v_item record;
-  v_payment payment.payments;
+  v_payment payment.payments := p_payment;
 begin
+  perform billing.lock_accounts_of(
+    p_payment.account_id,
+    array(
+      select i.invoice_id
+      from payment.payment_items i
+      where i.tenant_id = p_payment.tenant_id and i.payment_id = p_payment.id and i.purpose = 'invoice'
+    )
+  );
+  -- money for an account that was closed meanwhile is the patient's advance
+  if exists (
+    select
+    from billing.accounts a
+    where a.tenant_id = p_payment.tenant_id and a.id = p_payment.account_id and a.status = 'closed'
+  ) then
+    update payment.payments p
+    set account_id = null
+    where p.tenant_id = p_payment.tenant_id and p.id = p_payment.id
+    returning p.* into v_payment;
+  end if;
   perform payment.post(
     p_payment, 'payment', p_payment.id, 'advance', payment.money_account(p_payment.mode), p_payment.amount
   );
-  perform payment.add_to_account(p_payment, p_payment.amount);
+  perform payment.add_to_account(v_payment, p_payment.amount);
   for v_item in
     select i.invoice_id, sum(i.amount) as amount
     from payment.payment_items i
@@ -128,7 +147,7 @@ begin
       perform payment.use_for_invoice(p_payment, v_item.invoice_id, v_item.amount);
     exception
       -- the money is here, so it is kept as an advance when its bill was paid or credited in the meantime
-      when sqlstate 'IM001' or sqlstate 'IM006' or sqlstate 'IM554' or sqlstate 'IM556' then
+      when sqlstate 'IM001' or sqlstate 'IM006' or sqlstate 'IM554' or sqlstate 'IM556' or sqlstate 'IM558' then
         if not p_keep_rest then
           raise;
         end if;
@@ -157,6 +176,7 @@ declare
   v_reserved numeric;
   v_allocation_id uuid;
 begin
+  perform billing.lock_accounts_of(p_payment.account_id, array[p_invoice_id]);
   select coalesce(sum(r.amount), 0) into v_reserved
   from payment.refunds r
   where
@@ -168,45 +188,121 @@ begin
       p_key
     )
   ).id;
-  perform payment.count_allocated(p_payment.id);
+  perform payment.count_allocated(p_payment.id, p_invoice_id);
   return v_allocation_id;
 end
 $$;
 
 comment on function payment.use_for_invoice(payment.payments, uuid, numeric, text) is 'about=Lets a payment that the caller has locked pay so much of a bill: at most its amount less what was refunded or is asked back. Fails as billing.allocate does.';
 
-create function payment.count_allocated(p_payment_id uuid) returns void
+create function payment.account_of_bill(p_invoice_id uuid) returns uuid
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select i.account_id
+  from billing.invoices i
+  where i.tenant_id = core.require_tenant() and i.id = p_invoice_id
+$$;
+
+comment on function payment.account_of_bill(uuid) is 'about=The account of a bill, which never changes; null when there is no such bill.';
+
+create function payment.count_allocated(p_payment_id uuid, p_invoice_id uuid) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_account_id uuid := payment.account_of_bill(p_invoice_id);
+  v_before payment.payments;
+  v_payment payment.payments;
+  v_change numeric;
+begin
+  select p.* into v_before from payment.payments p where p.tenant_id = v_tenant and p.id = p_payment_id;
+  update payment.payments p
+  set
+    allocated = (
+      select coalesce(sum(a.amount), 0)
+      from billing.payment_allocations a
+      where a.tenant_id = v_tenant and a.payment_id = p_payment_id
+    ),
+    account_id = coalesce(p.account_id, v_account_id)
+  where p.tenant_id = v_tenant and p.id = p_payment_id
+  returning p.* into v_payment;
+  if v_before.account_id is null then
+    perform payment.add_to_account(v_payment, v_payment.amount - v_payment.refunded);
+  end if;
+  v_change := v_payment.allocated - v_before.allocated; -- none when an allocation was repeated
+  if v_change <> 0 and v_payment.account_id <> v_account_id then
+    perform payment.add_to_account(v_payment, -v_change);
+    v_payment.account_id := v_account_id;
+    perform payment.add_to_account(v_payment, v_change);
+  end if;
+end
+$$;
+
+comment on function payment.count_allocated(uuid, uuid) is 'about=Counts what a locked payment pays, after something of a bill was allocated or reversed. A payment without an account goes to that of the bill; what the payment of another account pays counts on the account of the bill. IM558 account closed.';
+
+create function payment.check_items(p_items jsonb, p_amount numeric) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_item jsonb;
+  v_amount numeric;
+begin
+  for v_item in
+    select i.value from jsonb_array_elements(p_items) i
+  loop
+    v_amount := (v_item ->> 'amount')::numeric;
+    if
+      (v_item ->> 'purpose') in ('invoice', 'appointment', 'advance', 'pharmacy', 'other') is not true
+      or (v_amount > 0 and v_amount = round(v_amount, 2) and v_amount < 'NaN') is not true
+      or v_item ->> 'purpose' = 'invoice' and v_item ->> 'invoice_id' is null
+    then
+      raise exception 'an item has no known purpose, no amount above zero with two decimals, or no invoice'
+        using errcode = '22023', hint = 'give each item its purpose and amount, and one of purpose invoice its invoice_id';
+    end if;
+  end loop;
+  if p_amount is distinct from (select sum((i.value ->> 'amount')::numeric) from jsonb_array_elements(p_items) i) then
+    raise exception 'the items do not add up to the amount'
+      using errcode = 'IM553', hint = 'let the amounts of the items add up';
+  end if;
+  perform payment.check_item_references(p_items);
+end
+$$;
+
+comment on function payment.check_items(jsonb, numeric) is 'about=Items that payment.payment_items takes: IM553 unless they add up to the amount, IM005 no such bill or appointment, 22023 an item that cannot be stored.';
+
+create function payment.check_item_references(p_items jsonb) returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
 begin
-  update payment.payments p
-  set allocated = (
-    select coalesce(sum(a.amount), 0)
-    from billing.payment_allocations a
-    where a.tenant_id = v_tenant and a.payment_id = p_payment_id
-  )
-  where p.tenant_id = v_tenant and p.id = p_payment_id;
-end
-$$;
-
-comment on function payment.count_allocated(uuid) is 'about=Counts what a locked payment pays.';
-
-create function payment.check_items(p_items jsonb, p_amount numeric) returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if p_amount is distinct from (select sum((i.value ->> 'amount')::numeric) from jsonb_array_elements(p_items) i) then
-    raise exception 'the items do not add up to the amount'
-      using errcode = 'IM553', hint = 'let the amounts of the items add up';
+  if exists (
+    select
+    from jsonb_array_elements(p_items) i
+    where
+      i.value ->> 'invoice_id' is not null
+      and not exists (
+        select from billing.invoices b where b.tenant_id = v_tenant and b.id = (i.value ->> 'invoice_id')::uuid
+      )
+      or i.value ->> 'appointment_id' is not null
+      and not exists (
+        select
+        from scheduling.appointments a
+        where a.tenant_id = v_tenant and a.id = (i.value ->> 'appointment_id')::uuid
+      )
+  ) then
+    raise exception 'an item names a bill or appointment that does not exist'
+      using errcode = 'IM005', hint = 'choose bills and appointments of the tenant';
   end if;
 end
 $$;
 
-comment on function payment.check_items(jsonb, numeric) is 'about=IM553 unless the items add up to the amount.';
+comment on function payment.check_item_references(jsonb) is 'about=IM005 when an item names a bill or appointment that the tenant does not have.';
 
 create function payment.place_of(p_account_id uuid, p_clinic_id uuid, p_patient_id uuid)
   returns table (account_id uuid, clinic_id uuid, patient_id uuid)
@@ -285,7 +381,20 @@ begin
     return v_payment;
   end if;
   perform payment.check_items(v_items, p_amount);
-  select p.* into v_place from payment.place_of(p_account_id, p_clinic_id, p_patient_id) p;
+  select p.* into v_place
+  from payment.place_of(
+    coalesce(
+      p_account_id,
+      (
+        select payment.account_of_bill((i.value ->> 'invoice_id')::uuid)
+        from jsonb_array_elements(v_items) with ordinality i
+        where i.value ->> 'purpose' = 'invoice'
+        order by i.ordinality
+        limit 1
+      )
+    ),
+    p_clinic_id, p_patient_id
+  ) p;
   if p_provider_ref is not null and exists (
     select
     from payment.payments p
@@ -317,7 +426,7 @@ begin
 end
 $$;
 
-comment on function payment.receive(text, text, numeric, jsonb, uuid, uuid, uuid, uuid, text, text, date, text) is 'about=A receipt at the counter, in the tenant''s currency unless another is given. Items [{"purpose", "invoice_id", "appointment_id", "description", "amount"}] add up to the amount; without items it is an advance; those of purpose invoice pay their bills at once. A cheque stays pending until payment.settle_cheque. Same p_key and content, same payment. IM001 a bill that cannot be paid, IM003, IM005 no such account or bill, IM006, IM010, IM011, IM553 items do not add up, IM554 more than a bill has open, IM556 other currency, IM581 reference known.';
+comment on function payment.receive(text, text, numeric, jsonb, uuid, uuid, uuid, uuid, text, text, date, text) is 'about=A receipt at the counter, in the tenant''s currency unless another is given. Items [{"purpose", "invoice_id", "appointment_id", "description", "amount"}] add up to the amount; without items it is an advance; those of purpose invoice pay their bills at once, and without an account it goes to that of the first bill. A cheque stays pending until payment.settle_cheque. Same p_key and content, same payment. IM001 a bill that cannot be paid, IM003, IM005 no such account or bill, IM006, IM010, IM011, IM553 items do not add up, IM554 more than a bill has open, IM556 other currency, IM581 reference known, 22023 an item that cannot be stored.';
 
 create function payment.settle_cheque(p_payment_id uuid, p_cleared boolean, p_reason text default null)
   returns payment.payments

@@ -81,14 +81,6 @@ begin
       using errcode = 'IM011', hint = 'choose a new key for a new intent';
   end if;
   perform payment.check_items(v_items, p_amount);
-  if v_items @> '[{"purpose": "invoice"}]' and exists (
-    select
-    from jsonb_array_elements(v_items) i
-    where i.value ->> 'purpose' = 'invoice' and i.value ->> 'invoice_id' is null
-  ) then
-    raise exception 'an item of purpose invoice names its invoice'
-      using errcode = '22023', hint = 'add invoice_id to the item';
-  end if;
   if p_provider_id is not null then
     perform payment.active_provider(p_provider_id);
   end if;
@@ -108,7 +100,7 @@ begin
 end
 $$;
 
-comment on function payment.create_intent(text, text, numeric, text, jsonb, uuid, uuid, uuid, uuid, text, interval, text) is 'about=An intention to collect an amount for purpose invoice, advance, appointment or pharmacy; items as in payment.receive. Same p_key and content, same intent. IM003, IM005 no such account or provider, IM011, IM553 items do not add up.';
+comment on function payment.create_intent(text, text, numeric, text, jsonb, uuid, uuid, uuid, uuid, text, interval, text) is 'about=An intention to collect an amount for purpose invoice, advance, appointment or pharmacy; items as in payment.receive. Same p_key and content, same intent. IM003, IM005 no such account, provider, bill or appointment, IM011, IM553 items do not add up, 22023 an item that cannot be stored.';
 
 create function payment.active_provider(p_provider_id uuid) returns payment.payment_providers
   language plpgsql

@@ -40,6 +40,30 @@ $$;
 
 comment on function payment.require_user() is 'about=The signed-in user. IM006 there is none.';
 
+create function payment.check_sendable(p_refund payment.refunds) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_payment payment.payments;
+begin
+  select p.* into v_payment
+  from payment.payments p
+  where p.tenant_id = p_refund.tenant_id and p.id = p_refund.payment_id;
+  if v_payment.status not in ('completed', 'partially_refunded') then
+    raise exception 'payment % is %', v_payment.id, v_payment.status
+      using errcode = 'IM001', hint = 'wait until its dispute is decided; turn the refund down when the money is gone';
+  end if;
+  if v_payment.allocated + v_payment.refunded + p_refund.amount > v_payment.amount then
+    raise exception 'payment % has % left to refund', v_payment.id,
+      v_payment.amount - v_payment.allocated - v_payment.refunded
+      using errcode = 'IM582', hint = 'turn the refund down: part of the payment was charged back';
+  end if;
+end
+$$;
+
+comment on function payment.check_sendable(payment.refunds) is 'about=The payment of a locked refund is not disputed (IM001) and still has its amount (IM582).';
+
 create function payment.request_refund(p_key text, p_payment_id uuid, p_amount numeric, p_reason text) returns payment.refunds
   language plpgsql
   security definer
@@ -109,6 +133,7 @@ begin
     raise exception 'nobody approves their own refund %', p_refund_id
       using errcode = 'IM006', hint = 'let a second user approve it';
   end if;
+  perform payment.check_sendable(v_refund);
   update payment.refunds r
   set status = 'approved', approved_by = v_user
   where r.tenant_id = v_refund.tenant_id and r.id = p_refund_id
@@ -120,7 +145,7 @@ begin
 end
 $$;
 
-comment on function payment.approve_refund(uuid) is 'about=A second user approves a refund; the money is owed from now on. IM001 rejected, IM003, IM005, IM006 own request or no user.';
+comment on function payment.approve_refund(uuid) is 'about=A second user approves a refund; the money is owed from now on. IM001 rejected, or the payment is disputed, IM003, IM005, IM006 own request or no user, IM582 part of the payment was charged back.';
 
 create function payment.reject_refund(p_refund_id uuid, p_reason text) returns payment.refunds
   language plpgsql
@@ -177,6 +202,9 @@ begin
       using errcode = '22023', hint = 'pass one of the three';
   end if;
   if v_refund.status in ('approved', 'failed') then
+    if p_outcome <> 'failed' then
+      perform payment.check_sendable(v_refund);
+    end if;
     update payment.refunds r
     set status = 'processing', failure_code = null, provider_ref = coalesce(p_provider_ref, r.provider_ref)
     where r.tenant_id = v_refund.tenant_id and r.id = p_refund_id
@@ -203,7 +231,7 @@ begin
 end
 $$;
 
-comment on function payment.record_refund_result(uuid, text, text, text) is 'about=An approved refund is processing, completed (at the counter: handed over) or failed. Again: the same. IM001 not approved or over, IM003, IM005, IM558 account closed.';
+comment on function payment.record_refund_result(uuid, text, text, text) is 'about=An approved refund is processing, completed (at the counter: handed over) or failed. Again: the same. IM001 not approved or over, or the payment is disputed, IM003, IM005, IM558 account closed, IM582 part of the payment was charged back.';
 
 create function payment.give_back(p_payment_id uuid, p_amount numeric, p_event jsonb) returns payment.payments
   language plpgsql
@@ -215,7 +243,15 @@ begin
   update payment.payments p
   set
     refunded = p.refunded + p_amount,
-    status = case when p.refunded + p_amount = p.amount then 'refunded' else 'partially_refunded' end::payment.payment_status
+    status = case
+      when exists (
+        select
+        from payment.disputes d
+        where d.tenant_id = p.tenant_id and d.payment_id = p.id and d.status in ('opened', 'evidence_submitted')
+      ) then p.status
+      when p.refunded + p_amount = p.amount then 'refunded'
+      else 'partially_refunded'
+    end::payment.payment_status
   where p.tenant_id = core.require_tenant() and p.id = p_payment_id
   returning p.* into v_payment;
   perform payment.add_to_account(v_payment, -p_amount);
@@ -224,4 +260,4 @@ begin
 end
 $$;
 
-comment on function payment.give_back(uuid, numeric, jsonb) is 'about=Counts money of a locked payment as gone back, on its account too, and announces it. IM558 account closed.';
+comment on function payment.give_back(uuid, numeric, jsonb) is 'about=Counts money of a locked payment as gone back, on its account too, and announces it. While a dispute is open the payment stays disputed. IM558 account closed.';

@@ -1,4 +1,5 @@
 -- Chargebacks. While a dispute is open its payment pays no bill and is not refunded; when it is lost, so is the money.
+-- Order of locks: payment, dispute, accounts, bills by id.
 
 create function payment.open_dispute(
   p_payment_id uuid,
@@ -26,7 +27,12 @@ begin
     raise exception 'dispute % has this reference', v_dispute.id
       using errcode = 'IM581', hint = 'look both reports up at the provider';
   end if;
-  if p_amount > v_payment.amount - v_payment.refunded then
+  -- a refund on its way counts; one that has not left waits until the dispute is decided
+  if p_amount > v_payment.amount - v_payment.refunded - (
+    select coalesce(sum(r.amount), 0)
+    from payment.refunds r
+    where r.tenant_id = v_payment.tenant_id and r.payment_id = p_payment_id and r.status = 'processing'
+  ) then
     raise exception 'payment % has less left than is disputed', p_payment_id
       using errcode = 'IM582', hint = 'look the dispute up at the provider: part of it was refunded';
   end if;
@@ -135,7 +141,17 @@ declare
   v_payment payment.payments;
   v_allocation record;
   v_missing numeric;
+  v_kept numeric;
 begin
+  select p.* into v_payment from payment.payments p where p.tenant_id = v_tenant and p.id = p_payment_id;
+  perform billing.lock_accounts_of(
+    v_payment.account_id,
+    array(
+      select a.invoice_id
+      from billing.payment_allocations a
+      where a.tenant_id = v_tenant and a.payment_id = p_payment_id
+    )
+  );
   for v_allocation in
     select a.id, a.invoice_id, a.amount
     from billing.payment_allocations a
@@ -150,9 +166,11 @@ begin
     v_missing := v_payment.allocated + v_payment.refunded + p_amount - v_payment.amount;
     exit when v_missing <= 0;
     perform billing.reverse_allocation(v_allocation.id, 'the payment was charged back');
-    perform payment.count_allocated(p_payment_id);
-    if v_allocation.amount > v_missing then
-      perform payment.use_for_invoice(v_payment, v_allocation.invoice_id, v_allocation.amount - v_missing);
+    perform payment.count_allocated(p_payment_id, v_allocation.invoice_id);
+    -- a credit note may have taken its place
+    v_kept := least(v_allocation.amount - v_missing, billing.open_of(v_allocation.invoice_id));
+    if v_kept > 0 then
+      perform payment.use_for_invoice(v_payment, v_allocation.invoice_id, v_kept);
     end if;
   end loop;
 end

@@ -3,11 +3,15 @@
 
 select core.hand_over('payment', 'payment_gateway');
 
-grant usage on schema billing to payment_gateway_owner;
+grant usage on schema billing, scheduling to payment_gateway_owner;
 grant select (tenant_id, id, clinic_id, patient_id, status) on billing.accounts to payment_gateway_owner;
+grant select (tenant_id, id, account_id) on billing.invoices to payment_gateway_owner;
+grant select (tenant_id, id) on scheduling.appointments to payment_gateway_owner;
 grant select (tenant_id, id, invoice_id, payment_id, amount, reverses_id) on billing.payment_allocations to payment_gateway_owner;
 grant execute on function
   billing.add_to_totals(uuid, numeric, numeric, numeric, numeric),
+  billing.lock_accounts_of(uuid, uuid[]),
+  billing.open_of(uuid),
   billing.post_entries(text, uuid, uuid, uuid, text, jsonb, uuid),
   billing.allocate(text, uuid, numeric, text, uuid, numeric, text),
   billing.reverse_allocation(uuid, text),

@@ -16,8 +16,9 @@ import {
   SourceExhaustedError,
   TotalsMismatchError,
 } from '@imhotep/postgres'
-import { addPatient, withHospital, type Hospital } from '../hospital.fixture.ts'
-import { receivePayment } from '../payment/payments.ts'
+import { addPatient, useOtherDate, withHospital, type Hospital } from '../hospital.fixture.ts'
+import { configureSeries } from '../core/numbers.ts'
+import { receivePayment, reverseAllocation } from '../payment/payments.ts'
 import { changePayer, closeAccount, openAccount, setAccountStatus, setCreditLimit } from './accounts.ts'
 import { accountsOutOfStep, asAdmin, addAccount, addChargeCode, charge, ledger } from './billing.fixture.ts'
 import { addCharge, cancelCharge, chargeEncounter, findPrice, grantConcession, takeOutOfPackage } from './charges.ts'
@@ -351,6 +352,106 @@ test('receipts: more than a bill has open is refused as a whole', () =>
     )
 
     assert.equal(await balance(hospital, accountId), '100.00')
+  }))
+
+test('amounts are numbers: no column of billing, payment and insurance takes NaN', () =>
+  withHospital(async (hospital) => {
+    const accountId = await addAccount(hospital)
+    const chargeId = await addChargeCode(hospital, 'VISIT', '100')
+
+    await assert.rejects(charge(hospital, accountId, chargeId, 'NaN'), { sqlstate: '23514' })
+
+    const open = await hospital.admin.query(
+      `select c.relnamespace::regnamespace || '.' || c.relname || '.' || a.attname as column
+      from pg_attribute a
+      join pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p') and not c.relispartition
+      where c.relnamespace in ('billing'::regnamespace, 'payment'::regnamespace, 'insurance'::regnamespace)
+        and a.atttypid = 'numeric'::regtype and not a.attisdropped and a.attgenerated = ''
+        and not exists (
+          select from pg_constraint k
+          where k.conrelid = c.oid and k.contype = 'c' and a.attnum = any (k.conkey)
+            and pg_get_constraintdef(k.oid) like '%NaN%'
+        )
+      order by 1`,
+    )
+    assert.deepEqual(open, [])
+  }))
+
+test('a bill whose rest was given up is paid anew after its payment was taken back', () =>
+  withHospital(async (hospital) => {
+    const { run, users } = hospital
+    const accountId = await addAccount(hospital)
+    await charge(hospital, accountId, await addChargeCode(hospital, 'VISIT', '100'))
+    const bill = await run((tx) => issueInvoice(tx, { accountId }))
+    const pay = (key: string) =>
+      run((tx) =>
+        receivePayment(tx, {
+          key,
+          mode: 'cash',
+          amount: '60',
+          accountId,
+          items: [{ purpose: 'invoice', invoiceId: bill.id, amount: '60' }],
+        }),
+      )
+    await pay('first-payment')
+    await run((tx) => writeOff(tx, bill.id, 'poor', users[1]))
+    const [allocation] = await run((tx) => tx.query<{ id: string }>('select id from billing.payment_allocations'))
+    await run((tx) => reverseAllocation(tx, allocation?.id ?? '', 'wrong patient'))
+
+    await pay('second-payment')
+
+    const [after] = await run((tx) =>
+      tx.query<{ status: string }>('select status from billing.invoices where id = $1', [bill.id]),
+    )
+    assert.equal(after?.status, 'written_off')
+    assert.deepEqual(await accountsOutOfStep(hospital), [])
+  }))
+
+test('a discount of 100 % leaves nothing to pay, also where the price has a third decimal', () =>
+  withHospital(async (hospital) => {
+    const { run } = hospital
+    const chargeId = await addChargeCode(hospital, 'GAUZE', '3', { gst: 12 })
+    await addTariff(hospital, chargeId, { price: '2.35', discountPct: 100 })
+    const accountId = await addAccount(hospital)
+
+    const free = await charge(hospital, accountId, chargeId, '1.5')
+    const payerId = await addPayer(hospital)
+    await run((tx) => changePayer(tx, { accountId, payerClass: 'insurance', payerId }))
+    await charge(hospital, accountId, await addChargeCode(hospital, 'VISIT', '100'))
+    const bill = await run((tx) => issueInvoice(tx, { accountId }))
+    const note = await run((tx) => issueCreditNote(tx, { invoiceId: bill.id, reason: 'wrong name' }))
+
+    assert.deepEqual([free.discount, free.tax, free.net], ['3.53', '0.00', '0.00'])
+    assert.deepEqual([bill.total, note.total], ['100.00', '100.00'])
+    assert.deepEqual(await accountsOutOfStep(hospital), [])
+  }))
+
+test('the day of numbers is that of the tenant, the day of a bill that of its clinic', () =>
+  withHospital(async (hospital) => {
+    const { run } = hospital
+    const today = await useOtherDate(hospital)
+    for (const scope of ['account', 'receipt']) {
+      await run((tx) => configureSeries(tx, { scope, series: '', prefix: '{YYYY}-{MM}-{DD}/', pad: 3 }))
+    }
+    const accountId = await addAccount(hospital)
+    await charge(hospital, accountId, await addChargeCode(hospital, 'VISIT', '100'))
+    const bill = await run((tx) => issueInvoice(tx, { accountId }))
+
+    const { receiptNumber } = await run((tx) =>
+      receivePayment(tx, { key: 'advance-1', mode: 'cash', amount: '1', accountId }),
+    )
+
+    assert.equal(receiptNumber, `${today}/001`)
+    const [row] = await run((tx) =>
+      tx.query<{ number: string; due: string; bucket: string }>(
+        `select a.account_number as number, g.due_on::text as due, g.bucket
+        from billing.ageing g
+        join billing.accounts a on a.id = g.account_id
+        where g.invoice_id = $1`,
+        [bill.id],
+      ),
+    )
+    assert.deepEqual(row, { number: `${today}/001`, due: today, bucket: 'not due' })
   }))
 
 async function balance({ run }: Hospital, accountId: string): Promise<string | undefined> {

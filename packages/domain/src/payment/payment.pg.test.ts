@@ -14,6 +14,7 @@ import {
   SourceExhaustedError,
   TotalsMismatchError,
 } from '@imhotep/postgres'
+import { closeAccount } from '../billing/accounts.ts'
 import { accountsOutOfStep, addAccount, addChargeCode, asAdmin, charge, ledger } from '../billing/billing.fixture.ts'
 import { issueCreditNote, issueInvoice, type Invoice } from '../billing/invoices.ts'
 import { withHospital, type Hospital } from '../hospital.fixture.ts'
@@ -26,6 +27,7 @@ import {
   settleCheque,
   voidPayment,
   type Payment,
+  type PaymentItem,
 } from './payments.ts'
 import { approveRefund, recordRefundResult, rejectRefund, requestRefund } from './refunds.ts'
 import { importSettlement, reconcileSettlement } from './settlements.ts'
@@ -423,10 +425,320 @@ test('disputes: the payment stands when won; when lost the money is gone and its
     assert.deepEqual(await accountsOutOfStep(hospital), [])
   }))
 
+test('money without an account, or of another one, counts on the account of the bill that it pays', () =>
+  withHospital(async (hospital) => {
+    const { run, clinicId } = hospital
+    const first = await addBill(hospital, '300')
+    const second = await addBill(hospital, '100', { code: 'XRAY', name: 'Savitri' })
+    const balances = () => Promise.all([first, second].map(({ accountId }) => balanceOf(hospital, accountId)))
+    const deposit = await run((tx) => receivePayment(tx, { key: 'deposit-1', mode: 'cash', amount: '400', clinicId }))
+    const pay = (invoiceId: string, amount: string) =>
+      run((tx) => allocatePayment(tx, { paymentId: deposit.id, invoiceId, amount, key: `pay-${invoiceId}` }))
+
+    const adopted = await pay(first.bill.id, '300')
+    assert.equal(adopted.accountId, first.accountId)
+    assert.deepEqual(await balances(), ['-100.00', '100.00'])
+    await pay(second.bill.id, '60')
+    await pay(second.bill.id, '60')
+    assert.deepEqual(await balances(), ['-40.00', '40.00'])
+    assert.deepEqual(await accountsOutOfStep(hospital), [])
+    const moved = await allocationOf(hospital, deposit.id, second.bill.id)
+    await run((tx) => reverseAllocation(tx, moved, 'another family'))
+    assert.deepEqual(await balances(), ['-100.00', '100.00'])
+
+    const receipt = await run((tx) =>
+      receivePayment(tx, {
+        key: 'receipt-1',
+        mode: 'cash',
+        amount: '100',
+        items: [{ purpose: 'invoice', invoiceId: second.bill.id, amount: '100' }],
+      }),
+    )
+    assert.equal(receipt.accountId, second.accountId)
+    assert.equal((await run((tx) => closeAccount(tx, second.accountId))).status, 'closed')
+    assert.deepEqual(await accountsOutOfStep(hospital), [])
+  }))
+
+test('a cheque for an account that was closed meanwhile becomes an advance', () =>
+  withHospital(async (hospital) => {
+    const { run } = hospital
+    const { accountId, bill } = await addBill(hospital, '300')
+    const items = [{ purpose: 'invoice' as const, invoiceId: bill.id, amount: '300' }]
+    const cheque = await run((tx) =>
+      receivePayment(tx, { key: 'cheque-1', mode: 'cheque', amount: '300', accountId, chequeNo: '000113', items }),
+    )
+    await run((tx) => receivePayment(tx, { key: 'cash-0001', mode: 'cash', amount: '300', accountId, items }))
+    await run((tx) => closeAccount(tx, accountId))
+
+    const cleared = await run((tx) => settleCheque(tx, cheque.id, true))
+
+    assert.deepEqual([cleared.status, cleared.allocated, cleared.accountId], ['completed', '0.00', null])
+    assert.deepEqual(await ledger(hospital), { advance: -300, bank: 300, cash: 300, revenue: -300 })
+    assert.deepEqual(await accountsOutOfStep(hospital), [])
+  }))
+
+test('intents: items that could never be stored are refused before anybody pays', () =>
+  withHospital(async (hospital) => {
+    const { run, clinicId } = hospital
+    const make = (...items: Record<string, string>[]) =>
+      run((tx) =>
+        createIntent(tx, {
+          key: `intent-${JSON.stringify(items)}`.slice(0, 60),
+          purpose: 'invoice',
+          amount: String(items.reduce((sum, item) => sum + Number(item['amount']), 0)),
+          channel: 'portal',
+          clinicId,
+          items: items as unknown as PaymentItem[],
+        }),
+      )
+
+    await assert.rejects(make({ purpose: 'invoice', invoiceId: randomUUID(), amount: '100' }), NotFoundError)
+    await assert.rejects(make({ purpose: 'appointment', appointmentId: randomUUID(), amount: '100' }), NotFoundError)
+    for (const items of [
+      [{ purpose: 'invoice', amount: '100' }],
+      [
+        { purpose: 'advance', amount: '150' },
+        { purpose: 'advance', amount: '-50' },
+      ],
+      [{ purpose: 'gift', amount: '100' }],
+      [
+        { purpose: 'advance', amount: '33.335' },
+        { purpose: 'other', amount: '33.335' },
+      ],
+      [{ purpose: 'advance', amount: 'NaN' }],
+    ]) {
+      await assert.rejects(make(...items), { sqlstate: '22023' }, JSON.stringify(items))
+    }
+  }))
+
+test('a reference that the provider issued may be a number like that of a card; what people write may not', () =>
+  withHospital(async (hospital) => {
+    const { run, clinicId, users } = hospital
+    const providerId = await addProvider(hospital)
+    const providerRef = '4111111111111111'
+    const intent = await run((tx) =>
+      createIntent(tx, { key: 'intent-01', purpose: 'advance', amount: '100', channel: 'link', clinicId, providerId }),
+    )
+
+    const taken = await run((tx) =>
+      recordProviderResult(tx, { providerId, providerRef, outcome: 'captured', intentId: intent.id, amount: '100' }),
+    )
+    const paymentId = taken.paymentId ?? ''
+    const ask = (key: string, reason: string) =>
+      run((tx) => requestRefund(tx, { key, paymentId, amount: '10', reason }))
+    await assert.rejects(ask('refund-01', 'to card 4111111111111111'), { sqlstate: '23514' })
+    const refund = await ask('refund-02', 'left over')
+    await run((tx) => approveRefund(tx, refund.id), { user: users[1] })
+    await run((tx) => recordRefundResult(tx, { refundId: refund.id, outcome: 'completed', providerRef }))
+    const payout = await run((tx) =>
+      importSettlement(tx, {
+        providerId,
+        settlementRef: providerRef,
+        utr: providerRef,
+        settledOn: '2031-01-02',
+        lines: [
+          { providerRef, gross: '100' },
+          { providerRef, gross: '-10' },
+        ],
+      }),
+    )
+    assert.equal((await run((tx) => reconcileSettlement(tx, payout.id))).status, 'reconciled')
+    await run((tx) =>
+      openDispute(tx, { paymentId, providerRef, reasonCode: '10.4', amount: '10', respondBy: new Date('2031-01-01') }),
+    )
+    await assert.rejects(
+      run((tx) =>
+        receivePayment(tx, {
+          key: 'typed-01',
+          mode: 'card',
+          amount: '1',
+          clinicId,
+          providerId,
+          providerRef: '5555555555554444',
+        }),
+      ),
+      { sqlstate: '23514' },
+    )
+  }))
+
+test('refunds and disputes of one payment: no refund leaves while it is disputed, and both fit into its amount', () =>
+  withHospital(async (hospital) => {
+    const { run, users } = hospital
+    const { accountId } = await addBill(hospital, '300')
+    const payment = await advance(hospital, accountId, '100')
+    const ask = async (key: string, amount: string, approve = true) => {
+      const refund = await run((tx) => requestRefund(tx, { key, paymentId: payment.id, amount, reason: 'left over' }))
+      if (approve) await run((tx) => approveRefund(tx, refund.id), { user: users[1] })
+      return refund.id
+    }
+    const record = (refundId: string, outcome: 'processing' | 'completed' | 'failed') =>
+      run((tx) => recordRefundResult(tx, { refundId, outcome }))
+    const dispute = (providerRef: string, amount: string) =>
+      run((tx) =>
+        openDispute(tx, {
+          paymentId: payment.id,
+          providerRef,
+          reasonCode: '10.4',
+          amount,
+          respondBy: new Date('2031-01-01'),
+        }),
+      )
+
+    const [sent, approved, asked] = [
+      await ask('refund-01', '20'),
+      await ask('refund-02', '50'),
+      await ask('refund-03', '30', false),
+    ]
+    await record(sent, 'processing')
+    await assert.rejects(dispute('dp-1', '81'), RefundTooMuchError)
+    const open = await dispute('dp-1', '80')
+    await assert.rejects(record(approved, 'completed'), IllegalTransitionError)
+    await assert.rejects(
+      run((tx) => approveRefund(tx, asked), { user: users[1] }),
+      IllegalTransitionError,
+    )
+    // what had left before is told of while the dispute is open
+    await record(sent, 'completed')
+    assert.equal(await statusOf(hospital, 'payment.payments', payment.id), 'disputed')
+    await run((tx) => decideDispute(tx, open.id, 'accepted', 'not contested'))
+    assert.equal(await statusOf(hospital, 'payment.payments', payment.id), 'refunded')
+    await assert.rejects(record(approved, 'completed'), IllegalTransitionError)
+    await record(approved, 'failed')
+    assert.equal((await run((tx) => rejectRefund(tx, approved, 'charged back'))).status, 'rejected')
+    assert.equal((await run((tx) => rejectRefund(tx, asked, 'charged back'))).status, 'rejected')
+    assert.deepEqual(await ledger(hospital), { patient_receivable: 300, revenue: -300 })
+    assert.deepEqual(await accountsOutOfStep(hospital), [])
+  }))
+
+test('refunds: after a part was charged back only what is left goes out', () =>
+  withHospital(async (hospital) => {
+    const { run, users } = hospital
+    const { accountId } = await addBill(hospital, '300')
+    const payment = await advance(hospital, accountId, '100')
+    const refund = await run((tx) =>
+      requestRefund(tx, { key: 'refund-01', paymentId: payment.id, amount: '60', reason: 'left over' }),
+    )
+    await run((tx) => approveRefund(tx, refund.id), { user: users[1] })
+    const { id } = await run((tx) =>
+      openDispute(tx, {
+        paymentId: payment.id,
+        providerRef: 'dp-1',
+        reasonCode: '10.4',
+        amount: '50',
+        respondBy: new Date('2031-01-01'),
+      }),
+    )
+    await run((tx) => decideDispute(tx, id, 'accepted', 'not contested'))
+
+    await assert.rejects(
+      run((tx) => recordRefundResult(tx, { refundId: refund.id, outcome: 'completed' })),
+      RefundTooMuchError,
+    )
+    assert.equal(await statusOf(hospital, 'payment.payments', payment.id), 'partially_refunded')
+  }))
+
+for (const [what, lines, paid] of [
+  ['in part', [{ lineNo: 1, quantity: 40 }], '60.00'],
+  ['wholly', undefined, '0.00'],
+] as const) {
+  test(`disputes: a lost part of what paid a bill that was credited ${what} leaves the bill covered`, () =>
+    withHospital(async (hospital) => {
+      const { run } = hospital
+      const { accountId, bill } = await addBill(hospital, '1', { quantity: 100 })
+      const payment = await advance(hospital, accountId, '100')
+      await run((tx) => allocatePayment(tx, { paymentId: payment.id, invoiceId: bill.id, amount: '100' }))
+      await run((tx) => issueCreditNote(tx, { invoiceId: bill.id, reason: 'not done', ...(lines && { lines }) }))
+      const { id } = await run((tx) =>
+        openDispute(tx, {
+          paymentId: payment.id,
+          providerRef: 'dp-1',
+          reasonCode: '10.4',
+          amount: '20',
+          respondBy: new Date('2031-01-01'),
+        }),
+      )
+
+      await run((tx) => decideDispute(tx, id, 'accepted', 'not contested'))
+
+      const [after] = await run((tx) =>
+        tx.query<{ allocated: string }>('select allocated from payment.payments where id = $1', [payment.id]),
+      )
+      assert.equal(after?.allocated, paid)
+      assert.equal(await statusOf(hospital, 'billing.invoices', bill.id), lines ? 'paid' : 'credited')
+      assert.deepEqual(await accountsOutOfStep(hospital), [])
+    }))
+}
+
+test('decideDispute: locks the account before the bills, as whoever credits or writes off does', () =>
+  withHospital(async (hospital) => {
+    const { run } = hospital
+    const { accountId, bill } = await addBill(hospital, '300')
+    const payment = await advance(hospital, accountId, '300')
+    await run((tx) => allocatePayment(tx, { paymentId: payment.id, invoiceId: bill.id, amount: '300' }))
+    const { id } = await run((tx) =>
+      openDispute(tx, {
+        paymentId: payment.id,
+        providerRef: 'dp-1',
+        reasonCode: '10.4',
+        amount: '300',
+        respondBy: new Date('2031-01-01'),
+      }),
+    )
+
+    let deciding: Promise<unknown> = Promise.resolve()
+    await hospital.admin.transaction(async (tx) => {
+      await tx.query('select from billing.accounts where id = $1 for no key update', [accountId])
+      const [self] = await tx.query<{ pid: number }>('select pg_backend_pid() as pid')
+      deciding = run((other) => decideDispute(other, id, 'accepted', 'not contested'))
+      deciding.catch(() => undefined)
+      for (let waiting = false; !waiting;) {
+        const [row] = await tx.query<{ waiting: boolean }>(
+          'select exists (select from pg_locks l where $1 = any (pg_blocking_pids(l.pid))) as waiting',
+          [self?.pid],
+        )
+        waiting = row?.waiting ?? false
+      }
+      await tx.query('select from billing.invoices where id = $1 for no key update nowait', [bill.id])
+    })
+    await deciding
+    assert.equal(await statusOf(hospital, 'billing.invoices', bill.id), 'issued')
+  }))
+
+test('settlements: two lines that claim one refund are an exception', () =>
+  withHospital(async (hospital) => {
+    const { run, clinicId, users } = hospital
+    const providerId = await addProvider(hospital)
+    const payment = await run((tx) =>
+      receivePayment(tx, { key: 'key-0001', mode: 'upi', amount: '100', clinicId, providerId, providerRef: 'ref-1' }),
+    )
+    const refund = await run((tx) =>
+      requestRefund(tx, { key: 'refund-01', paymentId: payment.id, amount: '30', reason: 'left over' }),
+    )
+    await run((tx) => approveRefund(tx, refund.id), { user: users[1] })
+    await run((tx) => recordRefundResult(tx, { refundId: refund.id, outcome: 'completed', providerRef: 'rf-1' }))
+    const line = { providerRef: 'rf-1', gross: '-30' }
+    const payout = await run((tx) =>
+      importSettlement(tx, {
+        providerId,
+        settlementRef: 'setl-1',
+        settledOn: '2031-01-02',
+        lines: [{ providerRef: 'ref-1', gross: '100' }, line, line],
+      }),
+    )
+
+    const compared = await run((tx) => reconcileSettlement(tx, payout.id))
+
+    assert.deepEqual([compared.status, compared.variance], ['exception', '30.00'])
+  }))
+
 /** An account with one bill over the amount. */
-async function addBill(hospital: Hospital, amount: string): Promise<{ accountId: string; bill: Invoice }> {
-  const accountId = await addAccount(hospital)
-  await charge(hospital, accountId, await addChargeCode(hospital, 'VISIT', amount))
+async function addBill(
+  hospital: Hospital,
+  amount: string,
+  { code = 'VISIT', name = 'Meera', quantity = 1 } = {},
+): Promise<{ accountId: string; bill: Invoice }> {
+  const accountId = await addAccount(hospital, name)
+  await charge(hospital, accountId, await addChargeCode(hospital, code, amount), quantity)
   return { accountId, bill: await hospital.run((tx) => issueInvoice(tx, { accountId })) }
 }
 
@@ -467,6 +779,20 @@ async function onlyAllocation({ admin }: Hospital, paymentId: string): Promise<s
   )
   assert.equal(rows.length, 1)
   return rows[0]?.id ?? ''
+}
+
+async function allocationOf({ admin }: Hospital, paymentId: string, invoiceId: string): Promise<string> {
+  const rows = await admin.query<{ id: string }>(
+    'select id from billing.payment_allocations where payment_id = $1 and invoice_id = $2 and amount > 0',
+    [paymentId, invoiceId],
+  )
+  assert.equal(rows.length, 1)
+  return rows[0]?.id ?? ''
+}
+
+async function balanceOf({ admin }: Hospital, accountId: string): Promise<string | undefined> {
+  const rows = await admin.query<{ balance: string }>('select balance from billing.accounts where id = $1', [accountId])
+  return rows[0]?.balance
 }
 
 async function statusOf({ admin }: Hospital, table: string, id: string): Promise<string | undefined> {

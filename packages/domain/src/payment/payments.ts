@@ -49,7 +49,7 @@ export interface ReceivePaymentInput {
   readonly items?: readonly PaymentItem[]
   readonly accountId?: string
   readonly patientId?: string
-  /** Needed without an account. */
+  /** Needed without an account, unless an item names a bill. */
   readonly clinicId?: string
   readonly providerId?: string
   readonly providerRef?: string
@@ -124,7 +124,7 @@ export const allocatePaymentSql = `select ${paymentColumns}\nfrom payment.alloca
 /**
  * Lets a payment pay so much of a bill.
  * @throws IllegalTransitionError (IM001), NotFoundError (IM005), NotPermittedError (IM006), IdempotencyKeyReusedError (IM011),
- * OverAllocatedError (IM554), SourceExhaustedError (IM555), CurrencyMismatchError (IM556)
+ * OverAllocatedError (IM554), SourceExhaustedError (IM555), CurrencyMismatchError (IM556), AccountClosedError (IM558)
  */
 export async function allocatePayment(tx: Transaction, input: AllocatePaymentInput): Promise<Payment> {
   const { paymentId, invoiceId, amount, key = null } = input
@@ -135,7 +135,7 @@ export const reverseAllocationSql = `select ${paymentColumns}\nfrom payment.reve
 
 /**
  * Takes back what a payment paid of a bill.
- * @throws ReasonRequiredError (IM002), NotFoundError (IM005)
+ * @throws ReasonRequiredError (IM002), NotFoundError (IM005), AccountClosedError (IM558)
  */
 export async function reverseAllocation(tx: Transaction, allocationId: string, reason: string): Promise<Payment> {
   return single(await tx.query<Payment>(reverseAllocationSql, [allocationId, reason]))

@@ -42,7 +42,7 @@ export const approveRefundSql = `select ${refundColumns}\nfrom payment.approve_r
 
 /**
  * A second user approves a refund.
- * @throws IllegalTransitionError (IM001), NotFoundError (IM005), NotPermittedError (IM006)
+ * @throws IllegalTransitionError (IM001), NotFoundError (IM005), NotPermittedError (IM006), RefundTooMuchError (IM582)
  */
 export async function approveRefund(tx: Transaction, refundId: string): Promise<Refund> {
   return single(await tx.query<Refund>(approveRefundSql, [refundId]))
@@ -69,7 +69,7 @@ export const recordRefundResultSql = `select ${refundColumns}\nfrom payment.reco
 
 /**
  * An approved refund is on its way, back (at the counter: handed over), or failed.
- * @throws IllegalTransitionError (IM001), NotFoundError (IM005), AccountClosedError (IM558)
+ * @throws IllegalTransitionError (IM001), NotFoundError (IM005), AccountClosedError (IM558), RefundTooMuchError (IM582)
  */
 export async function recordRefundResult(tx: Transaction, input: RefundResultInput): Promise<Refund> {
   const { refundId, outcome, providerRef = null, failureCode = null } = input
