@@ -37,7 +37,7 @@ create table inventory.stock_movements (
   ),
   constraint stock_movements_balance_not_negative check (balance_after >= 0),
   constraint stock_movements_losses_are_approved check (
-    kind not in ('adjust_up', 'adjust_down', 'expiry_writeoff', 'destroy') or (reason_code is not null and approved_by is not null)
+    kind not in ('opening', 'adjust_up', 'adjust_down', 'expiry_writeoff', 'destroy') or (reason_code is not null and approved_by is not null)
   ),
   constraint stock_movements_idempotency_key_length check (length(idempotency_key) between 8 and 200),
   constraint stock_movements_part_check check (part >= 1),

@@ -70,7 +70,7 @@ create function inventory.post_movement(
   set lock_timeout = '3s'
 as $$
 declare
-  v_inbound boolean := p_kind in ('opening', 'receipt', 'return_in', 'adjust_up');
+  v_inbound boolean := p_kind in ('opening', 'return_in', 'adjust_up');
   v_loss boolean := p_kind in ('adjust_down', 'expiry_writeoff', 'destroy', 'return_out');
   v_wanted inventory.stock_movements;
   v_balance inventory.stock_balances;
@@ -78,7 +78,7 @@ declare
 begin
   if not coalesce(v_inbound or v_loss or p_kind in ('issue', 'dispense', 'consume'), false) then
     raise exception 'kind "%" cannot be posted alone', p_kind
-      using errcode = '22023', hint = 'a transfer is two movements: use inventory.transfer or an indent';
+      using errcode = '22023', hint = 'transfers: inventory.transfer or an indent; goods that a supplier brings: inventory.post_goods_receipt';
   end if;
   perform inventory.check_quantity(p_quantity);
   v_wanted.tenant_id := core.require_tenant();
@@ -100,7 +100,8 @@ begin
     return v_movement;
   end if;
 
-  if p_kind in ('adjust_up', 'adjust_down', 'expiry_writeoff', 'destroy') then
+  -- nothing else vouches for these: no order, no patient, no goods receipt
+  if p_kind in ('opening', 'return_in', 'adjust_up', 'adjust_down', 'expiry_writeoff', 'destroy') then
     if v_wanted.reason_code is null then
       raise exception 'a movement of kind % needs a reason', p_kind
         using errcode = 'IM506', hint = 'pass p_reason_code and p_approved_by';
@@ -121,4 +122,44 @@ begin
 end
 $$;
 
-comment on function inventory.post_movement(text, uuid, uuid, numeric, text, uuid, text, text, uuid, uuid, uuid) is 'about=Posts a movement of a batch in a store and returns it: in (opening, receipt, return_in, adjust_up) or out (issue, dispense, consume, return_out, adjust_down, expiry_writeoff, destroy). p_quantity is positive, the kind gives the sign. Reserved stock stays, but losses break the newest reservations. Same key, same answer. 22023 kind or quantity, IM005 no such batch or store, IM011 key or reference used for another movement, IM403 no witness, IM501 expired, IM502 batch blocked, IM505 more than is free, IM506 reason or second person missing.';
+comment on function inventory.post_movement(text, uuid, uuid, numeric, text, uuid, text, text, uuid, uuid, uuid) is 'about=Posts a movement of a batch in a store and returns it: in (opening, return_in, adjust_up) or out (issue, dispense, consume, return_out, adjust_down, expiry_writeoff, destroy). p_quantity is positive, the kind gives the sign. Reserved stock stays, but losses break the newest reservations. Same key, same answer. 22023 kind or quantity, IM005 no such batch or store, IM011 key or reference used for another movement, IM403 no witness, IM501 expired, IM502 batch blocked, IM505 more than is free, IM506 reason or second person missing.';
+
+create function inventory.take_back(
+  p_store_location_id uuid,
+  p_batch_id uuid,
+  p_quantity numeric,
+  p_ref_type text,
+  p_ref_id uuid,
+  p_idempotency_key text,
+  p_patient_id uuid default null
+) returns inventory.stock_movements
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_wanted inventory.stock_movements;
+  v_balance inventory.stock_balances;
+  v_movement inventory.stock_movements;
+begin
+  perform inventory.check_quantity(p_quantity);
+  v_wanted.tenant_id := core.require_tenant();
+  v_wanted.kind := 'return_in';
+  v_wanted.store_location_id := p_store_location_id;
+  v_wanted.batch_id := p_batch_id;
+  v_wanted.quantity := p_quantity;
+  v_wanted.ref_type := p_ref_type;
+  v_wanted.ref_id := p_ref_id;
+  v_wanted.idempotency_key := p_idempotency_key;
+  v_wanted.patient_id := p_patient_id;
+  v_balance := inventory.lock_balance(v_wanted.tenant_id, p_store_location_id, p_batch_id, true);
+  v_movement := inventory.movement_of_key(v_wanted);
+  if v_movement.id is not null then
+    return v_movement;
+  end if;
+  return inventory.write_movement(v_wanted, v_balance);
+end
+$$;
+
+comment on function inventory.take_back(uuid, uuid, numeric, text, uuid, text, uuid) is 'about=For the module that gave goods out and knows that no more comes back: a return_in without a second person. Not granted to applications. Same key, same answer. 22023 quantity, IM005 no such batch, IM011 key or reference used for another movement.';

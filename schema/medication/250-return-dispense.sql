@@ -30,8 +30,8 @@ begin
     if v_line.prescription_item_id is not null then
       perform medication.count_dispensed(v_line.prescription_item_id, -v_line.quantity);
     end if;
-    perform inventory.post_movement(
-      'return_in', v_dispense.store_location_id, v_line.batch_id, v_line.quantity, 'medication.dispense_items',
+    perform inventory.take_back(
+      v_dispense.store_location_id, v_line.batch_id, v_line.quantity, 'medication.dispense_items',
       v_line.id, medication.movement_key('cancel', v_line.id), p_patient_id => v_dispense.patient_id
     );
   end loop;
@@ -80,8 +80,8 @@ begin
   v_line.return_of_item_id := v_given.id;
   v_line.unit_price := v_given.unit_price;
   v_line := medication.line_of(
-    inventory.post_movement(
-      'return_in', p_dispense.store_location_id, v_given.batch_id, v_quantity, 'medication.dispense_items', v_line.id,
+    inventory.take_back(
+      p_dispense.store_location_id, v_given.batch_id, v_quantity, 'medication.dispense_items', v_line.id,
       medication.movement_key('return', v_line.id), p_patient_id => p_dispense.patient_id
     ),
     v_line

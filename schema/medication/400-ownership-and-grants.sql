@@ -25,6 +25,7 @@ grant execute on function
   inventory.reserve_fefo(uuid, uuid, numeric, text, uuid, interval, date, boolean),
   inventory.consume_reservation(uuid, numeric, text, uuid, text, uuid),
   inventory.post_movement(text, uuid, uuid, numeric, text, uuid, text, text, uuid, uuid, uuid),
+  inventory.take_back(uuid, uuid, numeric, text, uuid, text, uuid),
   cds.check_medication(uuid, uuid, text, uuid, jsonb),
   cds.count_open_hard_stops(text, uuid),
   billing.charge_encounter(uuid, text, text, uuid, numeric),

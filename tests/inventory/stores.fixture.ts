@@ -105,11 +105,12 @@ export async function addBatch(stores: Stores, { item, expiresIn, quantity = 0 }
   })
   if (quantity > 0) {
     await stores.by((tx) =>
-      tx.query(`select inventory.post_movement('opening', $1, $2, $3, 'opening', $2, $4)`, [
+      tx.query(`select inventory.post_movement('opening', $1, $2, $3, 'opening', $2, $4, 'first count', $5)`, [
         stores.store,
         id,
         quantity,
         `opening:${id}`,
+        stores.approver.staff,
       ]),
     )
   }

@@ -97,6 +97,35 @@ test('postMovement: in and out, once per key, never more than is there', async (
   await refused((tx) => postMovement(tx, sideways), '22023')
 })
 
+test('postMovement: only posting a goods receipt makes stock without a second person', async () => {
+  const batch = await addBatch(stores, { item: await addItem(stores), expiresIn: 30, quantity: 10 })
+  const approval = { reasonCode: 'unused on the ward', approvedBy: stores.approver.staff }
+
+  await refused(
+    (tx) => postMovement(tx, { ...movement(batch, 5, approval), kind: 'receipt' as PostMovementInput['kind'] }),
+    '22023',
+  )
+  for (const kind of ['opening', 'return_in'] as const) {
+    await refused((tx) => postMovement(tx, movement(batch, 5, { kind })), 'IM506')
+    await refused(
+      (tx) => postMovement(tx, movement(batch, 5, { kind, ...approval, approvedBy: stores.asker.staff })),
+      'IM506',
+    )
+  }
+  await refused(
+    (tx) =>
+      tx.query(`select inventory.take_back($1, $2, 5, 'test', $3, $3::uuid::text)`, [
+        stores.store,
+        batch,
+        randomUUID(),
+      ]),
+    '42501',
+  )
+  const back = await by((tx) => postMovement(tx, movement(batch, 5, { kind: 'return_in', ...approval })))
+
+  assert.equal(back.balanceAfter, 15)
+})
+
 test('postMovement: losses need a reason and the approval of another person', async () => {
   const batch = await addBatch(stores, { item: await addItem(stores), expiresIn: 30, quantity: 10 })
   const { asker, approver } = stores
@@ -352,7 +381,12 @@ test('recallBatch: stops the batch, ends its promises and names who got it, agai
   const batch = await addBatch(stores, { item, expiresIn: 30, quantity: 10 })
   const [one, two] = await addPatients(stores, 2)
   const give = (quantity: number, patientId: string, kind: PostMovementInput['kind'] = 'dispense') =>
-    by((tx) => postMovement(tx, movement(batch, quantity, { kind, patientId })))
+    by((tx) =>
+      postMovement(
+        tx,
+        movement(batch, quantity, { kind, patientId, reasonCode: 'unused', approvedBy: stores.approver.staff }),
+      ),
+    )
   await give(2, one ?? '')
   await give(3, two ?? '')
   await give(1, two ?? '', 'return_in')
@@ -646,7 +680,9 @@ test('indents: asked, approved by another, issued in parts first expired first, 
   const arrived = issued.map((row) => ({ movementId: row.id, quantity: row.batchId === early ? 3 : 2 }))
   const received = await by((tx) => receiveIndent(tx, { indentId: id, lines: arrived }))
   assert.deepEqual(await by((tx) => receiveIndent(tx, { indentId: id })), received)
-  await by((tx) => postMovement(tx, movement(late, 5, { kind: 'return_in' })))
+  await by((tx) =>
+    postMovement(tx, movement(late, 5, { kind: 'return_in', reasonCode: 'unused', approvedBy: stores.approver.staff })),
+  )
   await by((tx) => issueIndent(tx, { indentId: id, idempotencyKey: randomUUID() }))
   const all = await by((tx) => receiveIndent(tx, { indentId: id }))
 

@@ -3,7 +3,7 @@ import { single } from '../rows.ts'
 import { movementColumns, type MovementKind, type StockMovement } from './movement.ts'
 
 export interface PostMovementInput {
-  readonly kind: MovementKind
+  readonly kind: Exclude<MovementKind, 'receipt'>
   readonly storeLocationId: string
   readonly batchId: string
   /** Base units, always positive: the kind gives the direction. */
@@ -13,7 +13,7 @@ export interface PostMovementInput {
   readonly refId: string
   /** 8 to 200 characters, the same for every repetition of one request. */
   readonly idempotencyKey: string
-  /** Adjustments, write-offs and destruction need a reason and a staff member who is not the signed-in one. */
+  /** All but issue, dispense, consume and return_out need a reason and a staff member who is not the signed-in one. */
   readonly reasonCode?: string
   readonly approvedBy?: string
   /** The staff member who watched a controlled drug being destroyed. */

@@ -165,11 +165,12 @@ export function addBatch(pharmacy: Pharmacy, drug: DrugName, quantity: number, d
       [tenant, id, pharmacy.items[drug], `B-${days}-${drug}`, days],
     )
     await tx.query(`update inventory.batches set status = 'available' where tenant_id = $1 and id = $2`, [tenant, id])
-    await tx.query(`select inventory.post_movement('opening', $1, $2, $3, 'test', $2, $4)`, [
+    await tx.query(`select inventory.post_movement('opening', $1, $2, $3, 'test', $2, $4, 'first count', $5)`, [
       pharmacy.storeId,
       id,
       quantity,
       `opening ${drug} ${quantity} ${days}`,
+      pharmacy.staff.pharmacist,
     ])
     return id
   })

@@ -143,7 +143,8 @@ begin
       );
       perform inventory.release_batch(v_row.batch_id);
       perform inventory.post_movement(
-        'opening', v_store, v_row.batch_id, v_row.quantity, 'opening', v_row.batch_id, 'opening:' || v_row.batch_id
+        'opening', v_store, v_row.batch_id, v_row.quantity, 'opening', v_row.batch_id, 'opening:' || v_row.batch_id,
+        'first count', (v_id || '-0006-7000-8000-000000000004')::uuid
       );
     end loop;
     perform inventory.announce_expiring();

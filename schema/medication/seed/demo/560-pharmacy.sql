@@ -64,7 +64,7 @@ begin
           'opening', v_store, (v_id || '-0603-7000-8000-00000000' || v_stock.n || '0' || v_line.column1)::uuid,
           case v_line.column1 when 1 then 40 else 200 end, 'medication.demo',
           (v_id || '-0603-7000-8000-00000000' || v_stock.n || '0' || v_line.column1)::uuid,
-          'demo opening ' || v_stock.n || v_line.column1
+          'demo opening ' || v_stock.n || v_line.column1, 'first count', (v_id || '-0006-7000-8000-000000000004')::uuid
         );
       end loop;
     end loop;
