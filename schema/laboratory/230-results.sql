@@ -36,6 +36,24 @@ $$;
 
 comment on function laboratory.find_reference_range(uuid, uuid, boolean, date) is 'about=The reference range of a test for a patient on a day: the tenant''s before shared ones, one for the sex before one for any; null when there is none.';
 
+create function laboratory.day_of(p_result laboratory.lab_results) returns date
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select (p_result.resulted_at at time zone c.timezone)::date
+    from laboratory.lab_order_items i
+    join laboratory.lab_orders o on o.tenant_id = i.tenant_id and o.id = i.order_id
+    join facility.clinics c on c.tenant_id = o.tenant_id and c.id = o.clinic_id
+    where i.tenant_id = p_result.tenant_id and i.id = p_result.order_item_id
+  );
+end
+$$;
+
+comment on function laboratory.day_of(laboratory.lab_results) is 'about=The day of a result in the time zone of its clinic, where birthdays are counted.';
+
 create function laboratory.judge(p_result laboratory.lab_results, p_test laboratory.lab_tests, p_pregnant boolean)
   returns laboratory.lab_results
   language plpgsql
@@ -48,7 +66,7 @@ declare
   v_previous numeric;
 begin
   v_range := laboratory.find_reference_range(
-    p_test.id, p_result.patient_id, p_pregnant, (p_result.resulted_at at time zone 'UTC')::date
+    p_test.id, p_result.patient_id, p_pregnant, laboratory.day_of(p_result)
   );
   v_result.reference_range_id := v_range.id;
   v_result.reference_text := coalesce(

@@ -46,7 +46,13 @@ begin
   v_new.value_code := p_value_code;
   v_new.comparator := p_comparator;
   v_new.is_critical := false;
-  v_new := laboratory.judge(v_new, v_test, false);
+  -- by the range of the old one: whether the patient was pregnant is stored nowhere else
+  v_new := laboratory.judge(
+    v_new, v_test,
+    v_old.reference_range_id is not distinct from (
+      laboratory.find_reference_range(v_old.test_id, v_old.patient_id, true, laboratory.day_of(v_old))
+    ).id
+  );
 
   update laboratory.lab_results r set status = 'superseded' where r.tenant_id = v_tenant and r.id = p_result_id;
   insert into laboratory.lab_results (

@@ -66,12 +66,21 @@ declare
 begin
   v_since := greatest(v_since, laboratory.last_maintenance(p_device_id, p_at));
   select
-    pg_catalog.count(*),
-    pg_catalog.count(*) filter (where newest.verdict = 'reject'),
+    pg_catalog.count(*) filter (where newest.in_use),
+    pg_catalog.count(*) filter (where newest.in_use and newest.verdict = 'reject'),
     pg_catalog.count(*) filter (where newest.verdict <> 'reject' and newest.run_at >= v_since)
   into v_levels, v_rejected, v_accepted
   from (
-    select distinct on (l.level) q.verdict, q.run_at
+    -- a level that was given up blocks nothing any more; a retired lot is not changed again
+    select distinct on (l.level)
+      q.verdict, q.run_at,
+      exists (
+        select
+        from laboratory.qc_lots u
+        where
+          u.tenant_id = v_tenant and u.device_id = p_device_id and u.test_id = p_test_id and u.level = l.level
+          and (u.status <> 'retired' or u.updated_at > p_at)
+      ) as in_use
     from laboratory.qc_lots l
     cross join lateral (
       select r.verdict, r.run_at
@@ -93,7 +102,7 @@ begin
 end
 $$;
 
-comment on function laboratory.qc_state(uuid, uuid, timestamptz) is 'about=Quality control of an analyser and test at an instant: rejected when the newest run of a level was, accepted when one was accepted since the last maintenance and within laboratory.qc_valid_hours, else missing. A device that needs none is accepted until it has runs.';
+comment on function laboratory.qc_state(uuid, uuid, timestamptz) is 'about=Quality control of an analyser and test at an instant: rejected when the newest run of a level in use was, accepted when one was accepted since the last maintenance and within laboratory.qc_valid_hours, else missing. A device that needs none is accepted until it has runs.';
 
 create function laboratory.needs_qc(p_device_id uuid) returns boolean
   language plpgsql

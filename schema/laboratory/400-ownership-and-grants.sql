@@ -5,7 +5,8 @@ select core.hand_over('laboratory', 'lab');
 
 select core.ensure_partitions('laboratory.qc_results', 'month', 1);
 
-grant usage on schema patient, clinical, workforce, device, billing, compliance to lab_owner;
+grant usage on schema facility, patient, clinical, workforce, device, billing, compliance to lab_owner;
+grant select (tenant_id, id, timezone) on facility.clinics to lab_owner;
 grant select (tenant_id, id, sex, birth_date, status, deleted_at) on patient.patients to lab_owner;
 grant select (tenant_id, id, patient_id, clinic_id) on clinical.encounters to lab_owner;
 grant select (tenant_id, id, patient_id, category, status) on clinical.service_requests to lab_owner;

@@ -194,7 +194,7 @@ const attempts: readonly Attempt[] = [
   },
   {
     title: 'qc_lots: a lot that nobody accepted is not in use',
-    sql: `update laboratory.qc_lots set status = 'active'`,
+    sql: `update laboratory.qc_lots set status = 'active' where tenant_id = core.current_tenant_id()`,
     sqlstate: '23514',
     constraint: 'qc_lots_active_was_accepted',
   },
@@ -290,4 +290,26 @@ test('views: the turnaround monitor holds what is not reported, and the list of 
     tx.query('select order_id from laboratory.tat_monitor'),
   )
   assert.deepEqual(other, [])
+})
+
+test('results: an age is counted in days of the clinic', async () => {
+  const { asFirst, patientId, hospital } = laboratory
+  // born at one in the morning: in London it was the day before
+  const { items } = await orderOnBench(laboratory, ['K'])
+  const entered = await asFirst((tx) => enterResult(tx, { orderItemId: items['K'] ?? '', valueNum: 4 }))
+  const [judged] = await withTenant(hospital.admin, contextOf(hospital.tenant), async (tx) => {
+    await tx.query(`update facility.clinics set timezone = 'Asia/Kolkata' where id = $1`, [hospital.clinicId])
+    await tx.query(`update patient.patients set sex = 'male', birth_date = '2026-03-05' where id = $1`, [patientId])
+    return tx.query(
+      `select (laboratory.judge(
+         jsonb_populate_record(r, '{"resulted_at": "2026-03-04T20:00:00Z"}'), t, false
+       )).reference_text as range
+       from laboratory.lab_results r
+       join laboratory.lab_tests t on t.id = r.test_id
+       where r.id = $1`,
+      [entered.id],
+    )
+  })
+
+  assert.deepEqual(judged, { range: '1 - 99' })
 })

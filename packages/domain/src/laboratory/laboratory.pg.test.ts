@@ -352,6 +352,30 @@ test('correctResult: a new row, a new version of the report, the old ones kept',
     )
   }))
 
+test('correctResult: judges by the pregnancy that the old value was judged by', () =>
+  withLaboratory(async (laboratory) => {
+    const { asFirst, asSecond, staff, hospital, tests } = laboratory
+    await asFirst((tx) =>
+      tx.query(
+        `insert into laboratory.reference_ranges
+           (tenant_id, test_id, sex, age_days, pregnancy, low, high, valid_during, approved_by)
+         values ($1, $2, 'any', '(,)', 'yes', 10, 14, '[2020-01-01,)', $3)`,
+        [hospital.tenant, tests.HB, staff[0]],
+      ),
+    )
+    const flags: (string | null)[] = []
+    for (const pregnant of [true, false]) {
+      const orderItemId = (await orderOnBench(laboratory, ['HB'])).items['HB'] ?? ''
+      const { id } = await asFirst((tx) => enterResult(tx, { orderItemId, valueNum: 11, pregnant }))
+      await asSecond((tx) => verifyResult(tx, id))
+      const { flag } = await asFirst((tx) => authoriseResult(tx, id))
+      const correction = { resultId: id, reason: 'typing error', valueNum: 11.5, verifiedBy: staff[1] }
+      flags.push(flag, (await asFirst((tx) => correctResult(tx, correction))).flag)
+    }
+
+    assert.deepEqual(flags, ['N', 'N', 'L', 'L'])
+  }))
+
 test('critical values: no report before somebody read the value back, for a correction as well', () =>
   withLaboratory(async (laboratory) => {
     const { asFirst, staff } = laboratory
@@ -451,6 +475,35 @@ test('quality control: an analyser without an accepted run, or with a rejected o
     )
   }))
 
+test('quality control: a level that was given up after a rejected run holds back only what was measured before', () =>
+  withLaboratory(async (laboratory) => {
+    const { asFirst, asSecond, analyserId } = laboratory
+    const { items } = await orderOnBench(laboratory, ['HB'])
+    const [kept, given] = [await openLot(laboratory, 'L1'), await openLot(laboratory, 'L2')]
+    for (const lot of [kept, given]) {
+      for (const minutes of [3, 2]) await asFirst((tx) => recordQc(tx, lot, 10, minutesAgo(minutes)))
+      await asFirst((tx) => acceptQcLot(tx, lot))
+    }
+    await asFirst((tx) => recordQc(tx, kept, 10.2, new Date()))
+    await asFirst((tx) => recordQc(tx, given, 14, new Date()))
+    const measure = async () => {
+      const entered = { orderItemId: items['HB'] ?? '', valueNum: 13, deviceId: analyserId }
+      const { id } = await asFirst((tx) => enterResult(tx, entered))
+      await asSecond((tx) => verifyResult(tx, id))
+      return id
+    }
+    const before = await measure()
+    await asFirst((tx) => retireQcLot(tx, given))
+
+    await assert.rejects(
+      asFirst((tx) => authoriseResult(tx, before)),
+      QcRejectedError,
+    )
+    await asFirst((tx) => cancelResult(tx, before, 'measured while the control failed'))
+    const after = await measure()
+    assert.equal((await asFirst((tx) => authoriseResult(tx, after))).status, 'final')
+  }))
+
 test('recordEqa: a round is judged by its z score and recorded once', () =>
   withLaboratory(async ({ asFirst, tests, analyserId }) => {
     const round = {
@@ -482,16 +535,16 @@ async function release(laboratory: Laboratory, orderItemId: string, valueNum: nu
 }
 
 /** A lot for HB with mean 10 and SD 1 that needs two runs. */
-async function openLot({ asFirst, hospital, tests, analyserId }: Laboratory): Promise<string> {
+async function openLot({ asFirst, hospital, tests, analyserId }: Laboratory, level = 'L2'): Promise<string> {
   const rows = await asFirst((tx) =>
     tx.query<{ id: string }>(
       `insert into laboratory.qc_lots (
          tenant_id, material, lot_number, level, test_id, device_id, mean, sd, source, runs_for_establishment, opened_on,
          expires_on
        )
-       values ($1, 'Control', 'C-1', 'L2', $2, $3, 10, 1, 'manufacturer', 2, current_date - 1, current_date + 90)
+       values ($1, 'Control', 'C-1', $4, $2, $3, 10, 1, 'manufacturer', 2, current_date - 1, current_date + 90)
        returning id`,
-      [hospital.tenant, tests.HB, analyserId],
+      [hospital.tenant, tests.HB, analyserId, level],
     ),
   )
   return single(rows).id
