@@ -443,6 +443,47 @@ test('batches: quarantine is released or rejected, a hold needs a reason', async
   await refused((tx) => releaseBatch(tx, randomUUID()), 'IM005')
 })
 
+test('batches: the last day of one ends where the tenant is', async () => {
+  const item = await addItem(stores)
+  const { superuser, asSuperuser, tenant } = stores
+  // one that is in another day than UTC now
+  const [there] = await superuser.query<{ zone: string; today: string; before: string }>(
+    `select zone, ((now() at time zone zone)::date)::text as today, t.timezone as before
+     from core.tenants t, unnest(array['Etc/GMT+12', 'Pacific/Kiritimati']) zone
+     where t.id = $1 and (now() at time zone zone)::date <> (now() at time zone 'UTC')::date
+     limit 1`,
+    [tenant],
+  )
+  const { zone = '', today = '', before: zoneBefore = '' } = there ?? {}
+  const batch = async (daysAgo: number, status: string) => {
+    const id = randomUUID()
+    await asSuperuser(
+      `insert into inventory.batches (tenant_id, id, item_id, batch_no, expiry_on)
+       values ($1, $2, $3, $4, $5::date - $6::int)`,
+      [tenant, id, item, `T${daysAgo}${status}`, today, daysAgo],
+    )
+    if (status !== 'quarantine')
+      await asSuperuser('update inventory.batches set status = $2 where id = $1', [id, status])
+    return id
+  }
+  const [good, over] = [await batch(0, 'available'), await batch(1, 'available')]
+  const [waiting, tooLate] = [await batch(0, 'quarantine'), await batch(1, 'quarantine')]
+
+  await asSuperuser('update core.tenants set timezone = $2 where id = $1', [tenant, zone])
+  try {
+    await by((tx) => expireBatches(tx))
+    await refused((tx) => releaseBatch(tx, tooLate), 'IM501')
+    assert.equal((await by((tx) => releaseBatch(tx, waiting))).status, 'available')
+  } finally {
+    await asSuperuser('update core.tenants set timezone = $2 where id = $1', [tenant, zoneBefore])
+  }
+  const states = await superuser.query(
+    'select status from inventory.batches where id = any ($1) order by expiry_on desc',
+    [[good, over]],
+  )
+  assert.deepEqual(states, [{ status: 'available' }, { status: 'expired' }])
+})
+
 test('announceExpiring: one event for a batch in stock, once', async () => {
   const item = await addItem(stores)
   const batch = await addBatch(stores, { item, expiresIn: 5, quantity: 1 })
