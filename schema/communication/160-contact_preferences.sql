@@ -10,6 +10,7 @@ create table communication.contact_preferences (
   category text not null,
   opted_in boolean not null default false,
   consent_id uuid, -- the compliance module adds the foreign key to compliance.consents
+  consent_expires_at timestamptz, -- and keeps this
   quiet_hours communication.timemultirange,
   locale text,
   push_token_hash bytea,
@@ -42,6 +43,7 @@ comment on column communication.contact_preferences.channel is 'class=operationa
 comment on column communication.contact_preferences.category is 'class=operational;about=transactional, service or promotional.';
 comment on column communication.contact_preferences.opted_in is 'class=pii;about=Whether such messages may be sent.';
 comment on column communication.contact_preferences.consent_id is 'class=pii;about=The consent that an opt-in to promotional messages rests on.';
+comment on column communication.contact_preferences.consent_expires_at is 'class=pii;about=When that consent ends by itself: nothing is sent under it after this moment.';
 comment on column communication.contact_preferences.quiet_hours is 'class=pii;about=Times of the day, in the tenant''s zone, when only critical messages are sent.';
 comment on column communication.contact_preferences.locale is 'class=pii;about=Language the person wants (BCP 47).';
 comment on column communication.contact_preferences.push_token_hash is 'class=pii;about=Hash of the device''s push token, to find it again.';

@@ -19,13 +19,14 @@ comment on function communication.find_template(text, text, text[]) is 'about=Th
 
 create function communication.why_unwanted(p_preference communication.contact_preferences, p_category text) returns text
   language sql
-  immutable
+  stable
   set search_path = pg_catalog, pg_temp
 as $$
   select case
     when p_preference.bounced then 'bounced'
     when not p_preference.opted_in then 'opted_out'
-    when p_preference.id is null and p_category = 'promotional' then 'no_opt_in'
+    when p_category = 'promotional' and (p_preference.id is null or p_preference.consent_expires_at <= now()) then
+      'no_opt_in'
   end
 $$;
 

@@ -72,7 +72,7 @@ create function compliance.check_opt_in() returns trigger
 as $$
 begin
   -- the lock makes whoever withdraws it meanwhile find this opt-in
-  perform
+  select c.expires_at into new.consent_expires_at
   from compliance.consents c
   where
     c.tenant_id = new.tenant_id and c.id = new.consent_id and c.kind = 'marketing' and c.decision = 'permit'
@@ -87,7 +87,7 @@ begin
 end
 $$;
 
-comment on function compliance.check_opt_in() is 'about=Before an opt-in to promotional messages: it rests on a consent to marketing of that person, permitted and in force (IM006).';
+comment on function compliance.check_opt_in() is 'about=Before an opt-in to promotional messages: it rests on a consent to marketing of that person, permitted and in force (IM006), and ends with it.';
 
 create function compliance.check_everybody_told() returns trigger
   language plpgsql

@@ -10,7 +10,7 @@ create index contact_preferences_consent_idx on communication.contact_preference
 
 -- that there is one, a constraint of the table says
 create trigger contact_preferences_opt_in_rests_on_consent
-  before insert or update of opted_in, consent_id, category, subject_type, subject_id
+  before insert or update of opted_in, consent_id, consent_expires_at, category, subject_type, subject_id
   on communication.contact_preferences
   for each row when (new.opted_in and new.category = 'promotional' and new.consent_id is not null)
   execute function compliance.check_opt_in();

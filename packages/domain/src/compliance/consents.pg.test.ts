@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import {
   GuardianRequiredError,
   IdempotencyKeyReusedError,
@@ -10,7 +11,7 @@ import {
   NoticeDoesNotCoverError,
 } from '@imhotep/postgres'
 import { addPerson } from '../clinical/clinical.fixture.ts'
-import { setContactPreference } from '../communication/index.ts'
+import { claimNotifications, queueNotification, setContactPreference } from '../communication/index.ts'
 import { addChild, addDocument, openPrivacyOffice, type PrivacyOffice } from './compliance.fixture.ts'
 import { activeConsent, expireGivenConsents, giveConsent, withdrawConsent, type GiveConsentInput } from './consents.ts'
 import { publishNotice, type ConsentNotice } from './notices.ts'
@@ -239,4 +240,53 @@ test('activeConsent: the newest word counts, whenever it was written down', asyn
     tx.query<{ status: string }>('select status from compliance.consents where id = $1', [denied.id]),
   )
   assert.equal(row?.status, 'active')
+})
+
+test('claimNotifications: sends no promotion once the consent has run out, before any job ends it', async () => {
+  const { asOfficer, hospital } = office
+  const patientId = await addPerson(hospital)
+  const expiresAt = new Date(Date.now() + 3000)
+  const { id: consentId } = await asOfficer((tx) => giveConsent(tx, { patientId, kind: 'marketing', expiresAt }))
+  await asOfficer(async (tx) => {
+    await tx.query(
+      `insert into communication.notification_templates
+         (tenant_id, code, channel, locale, category, body, dlt_template_id)
+       values ($1, 'camp.offer', 'sms', 'en', 'promotional', 'Come and see us.', '1007')`,
+      [hospital.tenant],
+    )
+    for (const status of ['approved', 'active'])
+      await tx.query(`update communication.notification_templates set status = $1 where code = 'camp.offer'`, [status])
+    const preference = {
+      subjectType: 'patient',
+      subjectId: patientId,
+      channel: 'sms',
+      category: 'promotional',
+    } as const
+    await setContactPreference(tx, { ...preference, optedIn: true, consentId })
+  })
+  const queue = () =>
+    asOfficer((tx) =>
+      queueNotification(tx, {
+        template: 'camp.offer',
+        channel: 'sms',
+        recipientType: 'patient',
+        recipientId: patientId,
+        purpose: 'camp.invitation',
+        payloadEnc: Buffer.from([1]),
+        dedupeKey: randomUUID(),
+      }),
+    )
+
+  const inTime = await queue()
+  await setTimeout(expiresAt.getTime() - Date.now() + 100)
+  const late = await queue()
+
+  assert.deepEqual([inTime.status, late.suppressedReason], ['pending', 'no_opt_in'])
+  assert.deepEqual(await asOfficer((tx) => claimNotifications(tx)), [])
+  const [stored] = await asOfficer((tx) =>
+    tx.query('select status, suppressed_reason from communication.notifications where id = $1', [
+      inTime.notificationId,
+    ]),
+  )
+  assert.deepEqual(stored, { status: 'suppressed', suppressed_reason: 'no_opt_in' })
 })
