@@ -577,6 +577,7 @@ as $$
 declare
   v_name text;
   v_sources text;
+  v_list text;
   v_each record;
   v_tables int := 0;
 begin
@@ -601,9 +602,14 @@ begin
       raise exception 'no module of this database knows %', v_name
         using errcode = 'IM005', hint = 'the treatment relationship needs the modules patient and scheduling or clinical';
     end if;
+    v_list := pg_catalog.format('array(%s)', v_sources);
+    if pg_catalog.to_regprocedure('patient.ids_of(uuid[])') is not null then -- a person is all records that were merged
+      execute 'grant execute on function patient.ids_of(uuid[]) to kernel_owner';
+      v_list := pg_catalog.format('patient.ids_of(variadic %s)', v_list);
+    end if;
     execute pg_catalog.format(
       'create or replace function core.%I() returns uuid[] language plpgsql stable security definer set search_path = pg_catalog, pg_temp as %L',
-      v_name, pg_catalog.format('begin return array(%s); end', v_sources)
+      v_name, pg_catalog.format('begin return %s; end', v_list)
     );
   end loop;
 
@@ -2274,6 +2280,10 @@ declare
   v_contact record;
   v_notice compliance.consent_notices;
 begin
+  if new.given_at > now() + interval '5 minutes' then
+    raise exception 'consent % was given in the future', new.id
+      using errcode = '23514', constraint = 'consents_not_in_future', hint = 'check the clock of the device';
+  end if;
   if new.given_by in ('patient', 'spouse') and compliance.is_minor(new.tenant_id, new.patient_id, new.given_at) then
     raise exception 'patient % is a minor', new.patient_id
       using errcode = 'IM913', hint = 'a verified guardian consents: given_by guardian with the contact';
@@ -2305,7 +2315,31 @@ begin
 end
 $$;
 
-comment on function compliance.check_consent() is 'about=Before insert or change: for a minor neither the patient nor a spouse consents, a guardian is a verified legal guardian of this patient (IM913), and the notice was in effect and names all purposes (IM914).';
+comment on function compliance.check_consent() is 'about=Before insert or change: nobody consents in the future (23514), for a minor neither the patient nor a spouse consents, a guardian is a verified legal guardian of this patient (IM913), and the notice was in effect and names all purposes (IM914).';
+
+create or replace function compliance.check_opt_in() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- the lock makes whoever withdraws it meanwhile find this opt-in
+  select c.expires_at into new.consent_expires_at
+  from compliance.consents c
+  where
+    c.tenant_id = new.tenant_id and c.id = new.consent_id and c.kind = 'marketing' and c.decision = 'permit'
+    and c.status = 'active' and (c.expires_at is null or c.expires_at > now())
+    and new.subject_id = case new.subject_type when 'patient' then c.patient_id when 'contact' then c.contact_id end
+  for share;
+  if not found then
+    raise exception '% % gave no consent to marketing that is in force', new.subject_type, new.subject_id
+      using errcode = 'IM006', hint = 'record their own consent of kind marketing first and pass it';
+  end if;
+  return new;
+end
+$$;
+
+comment on function compliance.check_opt_in() is 'about=Before an opt-in to promotional messages: it rests on a consent to marketing of that person, permitted and in force (IM006), and ends with it.';
 
 create or replace function compliance.check_everybody_told() returns trigger
   language plpgsql
@@ -2369,7 +2403,11 @@ begin
           new.patient_ref_hash is not null -- all of a person: touched by a hold on any table
           or compliance.scope_covers(h.scope, new.schema_name, new.table_name, null)
         ))
-        or compliance.patient_ref_hash(h.tenant_id, h.patient_id) = new.patient_ref_hash
+        or exists (
+          select
+          from unnest(patient.ids_of(h.patient_id)) as i
+          where compliance.patient_ref_hash(h.tenant_id, i) = new.patient_ref_hash
+        )
       )
   ) then
     raise exception 'a legal hold covers what was to be erased'
@@ -2380,6 +2418,23 @@ end
 $$;
 
 comment on function compliance.check_erasure_allowed() is 'about=Before insert: nothing is erased that an active legal hold covers (IM910).';
+
+create or replace function compliance.check_key_not_held() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pg_advisory_xact_lock_shared(compliance.holds_lock_key(new.tenant_id));
+  if compliance.is_under_hold(null, null, null, new.subject_id) then
+    raise exception 'a legal hold covers whom key "%" serves', new.kid
+      using errcode = 'IM910', hint = 'release the hold first';
+  end if;
+  return new;
+end
+$$;
+
+comment on function compliance.check_key_not_held() is 'about=Before the key of a patient is destroyed: no active legal hold covers them (IM910).';
 
 create or replace function compliance.check_country() returns trigger
   language plpgsql
@@ -3006,12 +3061,14 @@ begin
         using errcode = 'IM213', hint = 'find out which one is right and unlink the other with abdm.unlink_abha';
     end if;
     update abdm.abha_accounts a
-    set patient_id = new.merged_into_id, moved_from_patient_id = new.id
+    set patient_id = new.merged_into_id, moved_from_patient_ids = a.moved_from_patient_ids || new.id
     where a.tenant_id = new.tenant_id and a.patient_id = new.id and a.status in ('linked', 'deactivated');
   else
     update abdm.abha_accounts a
-    set patient_id = new.id, moved_from_patient_id = null
-    where a.tenant_id = new.tenant_id and a.moved_from_patient_id = new.id and a.patient_id = old.merged_into_id;
+    set patient_id = new.id, moved_from_patient_ids = trim_array(a.moved_from_patient_ids, 1)
+    where
+      a.tenant_id = new.tenant_id and a.patient_id = old.merged_into_id
+      and a.moved_from_patient_ids[cardinality(a.moved_from_patient_ids)] = new.id;
   end if;
   return null;
 end
@@ -3522,6 +3579,29 @@ end
 $$;
 
 comment on function insurance.check_workflow_code() is 'about=Argument (column). Before insert or update: workflow ids that we send are members of value set urn:nhcx:workflow-ids (23514).';
+
+create or replace function insurance.keep_used_coverage() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if exists (
+    select
+    from insurance.insurance_claims c
+    where c.tenant_id = old.tenant_id and c.coverage_id = old.id and c.wallet_hold > 0
+  ) or exists (
+    select
+    from insurance.pmjay_cases c
+    where c.tenant_id = old.tenant_id and c.coverage_id = old.id and c.status not in ('paid', 'closed', 'cancelled')
+  ) then
+    raise exception 'coverage % is in use', old.id
+      using errcode = 'IM001', hint = 'end its cases and submissions first, or end it with insurance.end_coverage';
+  end if;
+  return new;
+end
+$$;
+
+comment on function insurance.keep_used_coverage() is 'about=Before a coverage is deleted: no case of it is live and no submission holds anything of its wallet (IM001).';
 
 -- laboratory: foundation
 
@@ -4523,6 +4603,28 @@ $$;
 
 comment on function tasking.check_shift_takes_tasks() is 'about=Before insert or change of shift_id: a task is given to a shift that is neither closed nor cancelled (IM752).';
 
+create or replace function tasking.leave_closed_shift() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_status text;
+begin
+  -- the lock keeps the shift from closing until this task is committed
+  select s.status into v_status
+  from workforce.shifts s
+  where s.tenant_id = new.tenant_id and s.id = new.shift_id
+  for share;
+  if v_status in ('closed', 'cancelled') then
+    new.shift_id := null;
+  end if;
+  return new;
+end
+$$;
+
+comment on function tasking.leave_closed_shift() is 'about=Before a task is reopened: nobody of a shift that is closed or cancelled does it any more, so it has no shift.';
+
 create or replace function tasking.check_shift_is_handed_over() returns trigger
   language plpgsql
   security definer
@@ -4552,7 +4654,7 @@ begin
 end
 $$;
 
-comment on function tasking.check_shift_is_handed_over() is 'about=Before a shift closes: it has no open task and no handover that waits (IM752).';
+comment on function tasking.check_shift_is_handed_over() is 'about=Before a shift closes or is cancelled: it has no open task and no handover that waits (IM752).';
 
 create or replace function tasking.check_read_backs() returns trigger
   language plpgsql
@@ -4593,11 +4695,24 @@ begin
     raise exception 'handover % is %', new.handover_id, v_status
       using errcode = 'IM001', hint = 'patients are added to a draft, and change until the handover is accepted';
   end if;
+  -- the receiver heard something else
+  if
+    tg_op = 'UPDATE'
+    and (
+      new.illness_severity, new.patient_summary_enc, new.action_list, new.situation_awareness_enc, new.contingency_plan
+    ) is distinct from (
+      old.illness_severity, old.patient_summary_enc, old.action_list, old.situation_awareness_enc, old.contingency_plan
+    )
+  then
+    new.read_back_at := null;
+    new.read_back_by := null;
+    new.synthesis_by_receiver_enc := null;
+  end if;
   return new;
 end
 $$;
 
-comment on function tasking.check_handover_is_open() is 'about=Before insert or update: patients are added to a draft handover and change until it is accepted (IM001).';
+comment on function tasking.check_handover_is_open() is 'about=Before insert or update: patients are added to a draft handover and change until it is accepted (IM001); what changes is to be read back again.';
 
 
 -- =====================================================================================================================
@@ -5340,6 +5455,9 @@ create table if not exists core.encryption_keys (
   constraint encryption_keys_destroyed_is_gone check (
     (status = 'destroyed') = (wrapped_key is null) and (status = 'destroyed') = (destroyed_at is not null)
   ),
+  constraint encryption_keys_destroyed_for_a_reason check (
+    status <> 'destroyed' or nullif(btrim(destroy_reason), '') is not null
+  ),
   constraint encryption_keys_tenant_fkey
     foreign key (tenant_id) references core.tenants (id)
 );
@@ -5384,7 +5502,8 @@ insert into core.transition_rules (machine, from_state, to_state) values
   ('core.encryption_keys', 'retired', 'destroyed')
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on core.encryption_keys to kernel_app;
+-- applications make the keys of their people; what becomes of a key is for core.replace_key and its neighbours
+grant select, insert on core.encryption_keys to kernel_app;
 grant select on core.encryption_keys to kernel_ro;
 
 -- core.context_keys: what signatures of contexts are checked with. Nobody but the owner of the kernel reads it.
@@ -7065,6 +7184,7 @@ create table if not exists communication.contact_preferences (
   category text not null,
   opted_in boolean not null default false,
   consent_id uuid, -- the compliance module adds the foreign key to compliance.consents
+  consent_expires_at timestamptz, -- and keeps this
   quiet_hours communication.timemultirange,
   locale text,
   push_token_hash bytea,
@@ -7095,6 +7215,7 @@ comment on column communication.contact_preferences.channel is 'class=operationa
 comment on column communication.contact_preferences.category is 'class=operational;about=transactional, service or promotional.';
 comment on column communication.contact_preferences.opted_in is 'class=pii;about=Whether such messages may be sent.';
 comment on column communication.contact_preferences.consent_id is 'class=pii;about=The consent that an opt-in to promotional messages rests on.';
+comment on column communication.contact_preferences.consent_expires_at is 'class=pii;about=When that consent ends by itself: nothing is sent under it after this moment.';
 comment on column communication.contact_preferences.quiet_hours is 'class=pii;about=Times of the day, in the tenant''s zone, when only critical messages are sent.';
 comment on column communication.contact_preferences.locale is 'class=pii;about=Language the person wants (BCP 47).';
 comment on column communication.contact_preferences.push_token_hash is 'class=pii;about=Hash of the device''s push token, to find it again.';
@@ -7725,7 +7846,14 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('patient.patients', 'merged', 'active', true, 'patient.unmerged.v1')
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on patient.patients to clinical_app;
+-- without merged_into_id, that is without status merged: that is for patient.merge
+grant select, insert on patient.patients to clinical_app;
+grant update (
+    mrn, given_name, middle_name, family_name, name_phonetic, sex, gender_identity, birth_date, birth_date_precision,
+    deceased_at, blood_group, marital_status, language, nationality, mobile_enc, mobile_bidx, email_enc, email_bidx,
+    address_enc, pin_code, state_code, district_lgd, phi_enc, data_key_kid, emr_system, emr_id, portal_user_id,
+    registered_clinic_id, is_vip, status, row_version, deleted_at, deleted_by, delete_reason
+  ) on patient.patients to clinical_app;
 grant select on patient.patients to clinical_ro;
 
 -- All other identifiers of a person; what ABDM discovery matches on. A live identifier belongs to one person. Aadhaar
@@ -8522,9 +8650,9 @@ create table if not exists interop.hl7_messages (
 
 create table if not exists interop.hl7_messages_default partition of interop.hl7_messages default;
 
--- what waits for a worker
+-- what waits for a worker, or for the next one when a worker died after it had parsed
 create index if not exists hl7_messages_due_idx on interop.hl7_messages (tenant_id, direction, next_attempt_at)
-  where status in ('received', 'queued', 'failed');
+  where status in ('received', 'parsed', 'queued', 'failed');
 create index if not exists hl7_messages_replay_idx on interop.hl7_messages (tenant_id, replay_of_id) where replay_of_id is not null;
 create index if not exists hl7_messages_patient_idx on interop.hl7_messages (tenant_id, patient_id)
   where patient_id is not null;
@@ -9392,6 +9520,7 @@ create or replace trigger shifts_touch before update on workforce.shifts
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger shifts_transition before insert or update of status on workforce.shifts
   for each row execute function core.enforce_transition('workforce.shifts', 'status');
+select audit.track('workforce.shifts');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('workforce.shifts', '', 'planned', false, null),
@@ -9468,6 +9597,7 @@ create or replace trigger shift_assignments_touch before update on workforce.shi
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger shift_assignments_transition before insert or update of status on workforce.shift_assignments
   for each row execute function core.enforce_transition('workforce.shift_assignments', 'status');
+select audit.track('workforce.shift_assignments');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('workforce.shift_assignments', '', 'assigned', false, null),
@@ -9528,6 +9658,7 @@ create table if not exists inventory.items (
   constraint items_reorder_not_negative check (reorder_level >= 0 and reorder_qty > 0),
   constraint items_min_shelf_life_not_negative check (min_shelf_life_days >= 0),
   constraint items_controlled_are_drugs check (not is_controlled or kind = 'drug'),
+  constraint items_finite check (pack_size <> 'NaN' and reorder_level <> 'NaN' and reorder_qty <> 'NaN'),
   constraint items_tenant_fkey
     foreign key (tenant_id) references core.tenants (id)
 );
@@ -9696,6 +9827,7 @@ create table if not exists inventory.batches (
   constraint batches_prices_not_negative check (purchase_price >= 0 and mrp >= 0),
   constraint batches_tax_rate_check check (tax_rate between 0 and 40),
   constraint batches_batch_no_not_blank check (btrim(batch_no) <> ''),
+  constraint batches_finite check (mrp <> 'NaN' and purchase_price <> 'NaN'),
   constraint batches_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint batches_item_fkey
@@ -9796,6 +9928,7 @@ create table if not exists inventory.stock_balances (
   constraint stock_balances_on_hand_not_negative check (on_hand >= 0),
   constraint stock_balances_reserved_not_negative check (reserved >= 0),
   constraint stock_balances_reserved_is_on_hand check (reserved <= on_hand),
+  constraint stock_balances_finite check (on_hand <> 'NaN'),
   constraint stock_balances_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint stock_balances_store_location_fkey
@@ -9874,11 +10007,12 @@ create table if not exists inventory.stock_movements (
   ),
   constraint stock_movements_balance_not_negative check (balance_after >= 0),
   constraint stock_movements_losses_are_approved check (
-    kind not in ('adjust_up', 'adjust_down', 'expiry_writeoff', 'destroy') or (reason_code is not null and approved_by is not null)
+    kind not in ('opening', 'adjust_up', 'adjust_down', 'expiry_writeoff', 'destroy') or (reason_code is not null and approved_by is not null)
   ),
   constraint stock_movements_idempotency_key_length check (length(idempotency_key) between 8 and 200),
   constraint stock_movements_part_check check (part >= 1),
   constraint stock_movements_witness_is_another check (witness_id <> approved_by),
+  constraint stock_movements_finite check (quantity <> 'NaN' and balance_after <> 'NaN' and unit_cost <> 'NaN'),
   constraint stock_movements_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint stock_movements_store_location_fkey
@@ -9976,6 +10110,7 @@ create table if not exists inventory.stock_reservations (
   constraint stock_reservations_quantity_positive check (quantity > 0),
   constraint stock_reservations_consumed_within_quantity check (consumed between 0 and quantity),
   constraint stock_reservations_consumed_means_all check ((status = 'consumed') = (consumed = quantity)),
+  constraint stock_reservations_finite check (quantity <> 'NaN'),
   constraint stock_reservations_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint stock_reservations_store_location_fkey
@@ -10065,6 +10200,7 @@ create table if not exists inventory.purchase_orders (
   ),
   constraint purchase_orders_approved_by_another check (approved_by <> ordered_by),
   constraint purchase_orders_total_not_negative check (total >= 0),
+  constraint purchase_orders_finite check (total <> 'NaN'),
   constraint purchase_orders_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint purchase_orders_supplier_fkey
@@ -10151,12 +10287,15 @@ create table if not exists inventory.purchase_order_items (
   updated_by uuid,
   constraint purchase_order_items_pkey primary key (tenant_id, id),
   constraint purchase_order_items_po_line_no_key unique (tenant_id, po_id, line_no),
+  -- what goods receipts refer to: goods count for a line of their item
+  constraint purchase_order_items_item_key unique (tenant_id, id, item_id),
   constraint purchase_order_items_quantity_positive check (quantity > 0),
   constraint purchase_order_items_received_at_most_105_percent check (received_qty between 0 and quantity * 1.05),
   constraint purchase_order_items_unit_price_not_negative check (unit_price >= 0),
   constraint purchase_order_items_tax_rate_check check (tax_rate between 0 and 40),
   constraint purchase_order_items_free_qty_not_negative check (free_qty >= 0),
   constraint purchase_order_items_line_no_check check (line_no >= 1),
+  constraint purchase_order_items_finite check (quantity <> 'NaN' and unit_price <> 'NaN' and free_qty <> 'NaN'),
   constraint purchase_order_items_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint purchase_order_items_po_fkey
@@ -10219,6 +10358,7 @@ create table if not exists inventory.goods_receipts (
   constraint goods_receipts_posted_is_inspected check (status <> 'posted' or inspected_by is not null),
   constraint goods_receipts_posted_kept_cold check (status <> 'posted' or temperature_ok is not false),
   constraint goods_receipts_total_not_negative check (total >= 0),
+  constraint goods_receipts_finite check (total <> 'NaN'),
   constraint goods_receipts_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint goods_receipts_po_fkey
@@ -10317,17 +10457,20 @@ create table if not exists inventory.goods_receipt_items (
   constraint goods_receipt_items_expire_after_manufacture check (expiry_on > mfg_on),
   constraint goods_receipt_items_batch_no_not_blank check (btrim(batch_no) <> ''),
   constraint goods_receipt_items_line_no_check check (line_no >= 1),
+  constraint goods_receipt_items_finite check (
+    accepted_qty <> 'NaN' and rejected_qty <> 'NaN' and free_qty <> 'NaN' and unit_price <> 'NaN' and mrp <> 'NaN'
+  ),
   constraint goods_receipt_items_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint goods_receipt_items_grn_fkey
     foreign key (tenant_id, grn_id) references inventory.goods_receipts (tenant_id, id),
   constraint goods_receipt_items_po_item_fkey
-    foreign key (tenant_id, po_item_id) references inventory.purchase_order_items (tenant_id, id),
+    foreign key (tenant_id, po_item_id, item_id) references inventory.purchase_order_items (tenant_id, id, item_id),
   constraint goods_receipt_items_item_fkey
     foreign key (tenant_id, item_id) references inventory.items (tenant_id, id)
 );
 
-create index if not exists goods_receipt_items_po_item_idx on inventory.goods_receipt_items (tenant_id, po_item_id)
+create index if not exists goods_receipt_items_po_item_idx on inventory.goods_receipt_items (tenant_id, po_item_id, item_id)
   where po_item_id is not null;
 create index if not exists goods_receipt_items_item_idx on inventory.goods_receipt_items (tenant_id, item_id);
 
@@ -10486,6 +10629,7 @@ create table if not exists inventory.indent_items (
   constraint indent_items_issued_at_most_approved check (issued_qty between 0 and coalesce(approved_qty, 0)),
   constraint indent_items_received_at_most_issued check (received_qty between 0 and issued_qty),
   constraint indent_items_line_no_check check (line_no >= 1),
+  constraint indent_items_finite check (requested_qty <> 'NaN'),
   constraint indent_items_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint indent_items_indent_fkey
@@ -11795,6 +11939,7 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('compliance.consents', '', 'draft', false, null),
   ('compliance.consents', 'draft', 'active', false, 'consent.granted.v1'),
   ('compliance.consents', 'draft', 'rejected', false, null),
+  ('compliance.consents', 'draft', 'superseded', false, null),
   ('compliance.consents', 'active', 'withdrawn', false, 'consent.revoked.v1'),
   ('compliance.consents', 'active', 'expired', false, 'consent.expired.v1'),
   ('compliance.consents', 'active', 'superseded', false, null)
@@ -12099,7 +12244,7 @@ grant select on compliance.breach_affected_persons to business_app;
 grant select on compliance.breach_affected_persons to business_ro;
 
 -- compliance.retention_policies: how long rows of a class are kept, why, and what happens then. Shared rows are the legal
--- minimums; a tenant's row takes the place of the shared one and may be longer, never shorter.
+-- minimums; a tenant's row is added to the shared one: whichever keeps longer counts.
 create table if not exists compliance.retention_policies (
   tenant_id uuid,
   id uuid not null default core.uuid_v7(),
@@ -12164,6 +12309,8 @@ create or replace trigger retention_policies_not_below_the_law
   for each row when (new.tenant_id is not null) execute function compliance.check_legal_minimum();
 create or replace trigger retention_policies_touch before update on compliance.retention_policies
   for each row execute function core.update_updated_at_column('row_version');
+
+select audit.track('compliance.retention_policies');
 
 grant select on compliance.retention_policies to business_app;
 grant select on compliance.retention_policies to business_ro;
@@ -12632,6 +12779,17 @@ grant select on compliance.compliance_checks to business_ro;
 create index if not exists telemedicine_sessions_consent_idx on scheduling.telemedicine_sessions (tenant_id, consent_id) where consent_id is not null;
 create index if not exists contact_preferences_consent_idx on communication.contact_preferences (tenant_id, consent_id) where consent_id is not null;
 
+-- that there is one, a constraint of the table says
+create or replace trigger contact_preferences_opt_in_rests_on_consent
+  before insert or update of opted_in, consent_id, consent_expires_at, category, subject_type, subject_id
+  on communication.contact_preferences
+  for each row when (new.opted_in and new.category = 'promotional' and new.consent_id is not null)
+  execute function compliance.check_opt_in();
+
+create or replace trigger encryption_keys_not_under_hold before update of status on core.encryption_keys
+  for each row when (new.status = 'destroyed' and old.status <> 'destroyed' and new.subject_type = 'patient')
+  execute function compliance.check_key_not_held();
+
 -- Indexes that erasure needs on tables of others: the keys of a person, and who has been here longest.
 create index if not exists encryption_keys_subject_idx on core.encryption_keys (tenant_id, subject_type, subject_id)
   where subject_id is not null;
@@ -12968,8 +13126,9 @@ grant select on device.telemetry to device_ro;
 
 -- device.alarms: threshold and technical alarms with acknowledgement.
 --
--- One live alarm a device, metric and kind: a condition that goes on does not ring twice, it raises the priority of the
--- alarm that is there. Rows belong to the operations.
+-- One live alarm a device, patient, metric and kind: a condition that goes on does not ring twice, it raises the priority of
+-- the alarm that is there. What is still open of the last patient does not silence the next one's. Rows belong to the
+-- operations.
 create table if not exists device.alarms (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -13009,7 +13168,8 @@ create table if not exists device.alarms (
     foreign key (tenant_id, acknowledged_by) references auth.users (tenant_id, id)
 );
 
-create unique index if not exists alarms_one_live_per_condition on device.alarms (tenant_id, device_id, metric_code, limit_kind)
+create unique index if not exists alarms_one_live_per_condition
+  on device.alarms (tenant_id, device_id, patient_id, metric_code, limit_kind) nulls not distinct
   where status in ('active', 'acknowledged');
 create index if not exists alarms_live_idx on device.alarms (tenant_id, raised_at) where status in ('active', 'acknowledged');
 create index if not exists alarms_device_idx on device.alarms (tenant_id, device_id);
@@ -15201,10 +15361,10 @@ create index if not exists resource_bookings_procedure_idx on scheduling.resourc
 create index if not exists telemedicine_sessions_encounter_idx on scheduling.telemedicine_sessions (tenant_id, encounter_id) where encounter_id is not null;
 
 -- Rules of this module on the beds of the facility.
-create or replace trigger bed_allocations_policy before insert or update of bed_id, encounter_id, patient_id
+create or replace trigger bed_allocations_policy before insert or update of bed_id, encounter_id, patient_id, status
   on facility.bed_allocations
-  for each row execute function clinical.check_bed_policy();
-create or replace trigger bed_allocations_announce_transfer after insert on facility.bed_allocations
+  for each row when (new.status in ('reserved', 'active')) execute function clinical.check_bed_policy();
+create or replace trigger bed_allocations_announce_transfer after insert or update of status on facility.bed_allocations
   for each row when (new.transfer_from_id is not null and new.status = 'active')
   execute function clinical.announce_transfer();
 
@@ -15324,7 +15484,7 @@ create table if not exists abdm.abha_accounts (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
   patient_id uuid,
-  moved_from_patient_id uuid,
+  moved_from_patient_ids uuid[] not null default '{}',
   abha_number_enc bytea,
   abha_number_bidx bytea,
   abha_number_last4 text,
@@ -15380,9 +15540,7 @@ create table if not exists abdm.abha_accounts (
   constraint abha_accounts_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint abha_accounts_patient_fkey
-    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id),
-  constraint abha_accounts_moved_from_patient_fkey
-    foreign key (tenant_id, moved_from_patient_id) references patient.patients (tenant_id, id)
+    foreign key (tenant_id, patient_id) references patient.patients (tenant_id, id)
 );
 
 create unique index if not exists abha_accounts_abha_number_key on abdm.abha_accounts (tenant_id, abha_number_bidx)
@@ -15393,12 +15551,10 @@ create unique index if not exists abha_accounts_abha_address_key on abdm.abha_ac
 create unique index if not exists abha_accounts_one_per_patient on abdm.abha_accounts (tenant_id, patient_id)
   where status in ('linked', 'deactivated') and deleted_at is null;
 create index if not exists abha_accounts_patient_idx on abdm.abha_accounts (tenant_id, patient_id) where patient_id is not null;
-create index if not exists abha_accounts_moved_from_patient_idx on abdm.abha_accounts (tenant_id, moved_from_patient_id)
-  where moved_from_patient_id is not null;
 
 comment on table abdm.abha_accounts is 'class=phi;scope=tenant;owner=fhir;fhir=Patient.identifier;retention=medical_record;about=An ABHA number or address as verified with ABDM, and its patient.';
 comment on column abdm.abha_accounts.patient_id is 'class=phi;about=The patient that it is, or was last, linked to.';
-comment on column abdm.abha_accounts.moved_from_patient_id is 'class=phi;about=The duplicate that it was linked to before patient.merge; unmerging gives it back.';
+comment on column abdm.abha_accounts.moved_from_patient_ids is 'class=phi;about=The duplicates that it was linked to before each patient.merge, the last one last; unmerging gives it back step by step.';
 comment on column abdm.abha_accounts.abha_number_enc is 'class=pii;enc=1;about=The ABHA number, 14 digits without hyphens (abdm.normalise_abha_number), encrypted.';
 comment on column abdm.abha_accounts.abha_number_bidx is 'class=pii;about=Blind index of the 14 digits.';
 comment on column abdm.abha_accounts.abha_number_last4 is 'class=pii;mask=last4;about=Its last four digits, for display.';
@@ -16481,6 +16637,7 @@ create table if not exists billing.charge_master (
   deleted_by uuid,
   delete_reason text,
   constraint charge_master_pkey primary key (tenant_id, id),
+  constraint charge_master_no_nan check ('NaN' not in (gst_rate, base_price)),
   constraint charge_master_code_format check (code ~ '^[A-Za-z0-9][A-Za-z0-9._/-]{0,39}$'),
   constraint charge_master_kind_check check (
     kind in ('service', 'room', 'procedure', 'lab', 'imaging', 'drug', 'consumable', 'package', 'registration')
@@ -16548,6 +16705,7 @@ create table if not exists billing.tariffs (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint tariffs_pkey primary key (tenant_id, id),
+  constraint tariffs_no_nan check ('NaN' not in (price, discount_pct)),
   constraint tariffs_one_price_a_day exclude using gist (
     tenant_id with =,
     charge_id with =,
@@ -16630,6 +16788,7 @@ create table if not exists billing.accounts (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint accounts_pkey primary key (tenant_id, id),
+  constraint accounts_no_nan check ('NaN' not in (credit_limit, total_charged, total_paid, total_claimed, total_written_off)),
   constraint accounts_number_key unique (tenant_id, account_number),
   constraint accounts_payer_class_check check (payer_class in ('self', 'insurance', 'pmjay', 'corporate', 'free')),
   constraint accounts_status_check check (status in ('active', 'on_hold', 'settling', 'closed')),
@@ -16727,14 +16886,15 @@ create table if not exists billing.charge_items (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint charge_items_pkey primary key (tenant_id, id),
+  constraint charge_items_no_nan check ('NaN' not in (quantity, unit_price, discount, tax_rate, tax, net)),
   constraint charge_items_status_check check (status in ('planned', 'billable', 'aborted', 'billed', 'not_billable')),
   constraint charge_items_source_type_form check (source_type ~ '^[a-z_]+(\.[a-z_]+)?$'),
   constraint charge_items_quantity_positive check (quantity > 0),
   constraint charge_items_price_not_negative check (unit_price >= 0),
-  constraint charge_items_discount_within_price check (discount between 0 and quantity * unit_price),
+  constraint charge_items_discount_within_price check (discount between 0 and round(quantity * unit_price, 2)),
   constraint charge_items_discount_has_reason check (discount = 0 or concession_reason is not null),
   constraint charge_items_tax_follows_rate check (tax = round((quantity * unit_price - discount) * tax_rate / 100, 2)),
-  constraint charge_items_net_adds_up check (net = round(quantity * unit_price - discount + tax, 2)),
+  constraint charge_items_net_adds_up check (net = round(quantity * unit_price, 2) - discount + tax),
   constraint charge_items_billed_has_invoice_line check ((status = 'billed') = (invoice_item_id is not null)),
   constraint charge_items_aborted_has_reason check (status <> 'aborted' or cancel_reason is not null),
   constraint charge_items_in_package_not_billable check (package_charge_item_id is null or status in ('not_billable', 'aborted')),
@@ -16868,6 +17028,7 @@ create table if not exists billing.invoices (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint invoices_pkey primary key (tenant_id, id),
+  constraint invoices_no_nan check ('NaN' not in (subtotal, discount, tax, round_off, total, allocated, credited, written_off)),
   constraint invoices_number_once_a_year unique (tenant_id, kind, series, fiscal_year, invoice_number),
   constraint invoices_kind_check check (kind in ('bill_of_supply', 'tax_invoice', 'credit_note', 'proforma')),
   constraint invoices_status_check check (
@@ -16977,6 +17138,7 @@ create constraint trigger invoices_lines_add_up after update on billing.invoices
   for each row when (old.status = 'draft' and new.status <> 'draft') execute function billing.check_invoice_totals();
 select audit.track('billing.invoices');
 
+-- written_off: billing.write_off asks for its reason; the state also follows when money covers the rest of such a bill again
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('billing.invoices', '', 'draft', false, null),
   ('billing.invoices', 'draft', 'issued', false, 'invoice.issued.v1'),
@@ -16986,10 +17148,10 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('billing.invoices', 'issued', 'partially_paid', false, null),
   ('billing.invoices', 'issued', 'paid', false, 'invoice.paid.v1'),
   ('billing.invoices', 'issued', 'credited', false, 'invoice.credited.v1'),
-  ('billing.invoices', 'issued', 'written_off', true, null),
+  ('billing.invoices', 'issued', 'written_off', false, null),
   ('billing.invoices', 'partially_paid', 'paid', false, 'invoice.paid.v1'),
   ('billing.invoices', 'partially_paid', 'credited', false, 'invoice.credited.v1'),
-  ('billing.invoices', 'partially_paid', 'written_off', true, null),
+  ('billing.invoices', 'partially_paid', 'written_off', false, null),
   ('billing.invoices', 'partially_paid', 'issued', true, null),
   ('billing.invoices', 'paid', 'credited', false, 'invoice.credited.v1'),
   ('billing.invoices', 'paid', 'partially_paid', true, null),
@@ -17021,11 +17183,12 @@ create table if not exists billing.invoice_items (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint invoice_items_pkey primary key (tenant_id, id),
+  constraint invoice_items_no_nan check ('NaN' not in (quantity, unit_price, discount, tax_rate, tax, net)),
   constraint invoice_items_line_no_key unique (tenant_id, invoice_id, line_no),
   constraint invoice_items_line_no_positive check (line_no >= 1),
   constraint invoice_items_quantity_positive check (quantity > 0),
-  constraint invoice_items_discount_within_price check (discount between 0 and quantity * unit_price),
-  constraint invoice_items_net_adds_up check (net = round(quantity * unit_price - discount + tax, 2)),
+  constraint invoice_items_discount_within_price check (discount between 0 and round(quantity * unit_price, 2)),
+  constraint invoice_items_net_adds_up check (net = round(quantity * unit_price, 2) - discount + tax),
   constraint invoice_items_not_credit_of_itself check (credits_item_id <> id),
   constraint invoice_items_tenant_fkey foreign key (tenant_id) references core.tenants (id),
   constraint invoice_items_invoice_fkey foreign key (tenant_id, invoice_id) references billing.invoices (tenant_id, id),
@@ -17091,6 +17254,7 @@ create table if not exists billing.payment_allocations (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint payment_allocations_pkey primary key (tenant_id, id),
+  constraint payment_allocations_no_nan check (amount <> 'NaN'),
   constraint payment_allocations_amount_not_zero check (amount <> 0),
   constraint payment_allocations_one_source check (num_nonnulls(payment_id, claim_payment_id, credit_note_id) = 1),
   constraint payment_allocations_below_zero_reverses check ((amount < 0) = (reverses_id is not null)),
@@ -17176,6 +17340,7 @@ create table if not exists billing.ledger_entries (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint ledger_entries_pkey primary key (tenant_id, id),
+  constraint ledger_entries_no_nan check (amount <> 'NaN'),
   constraint ledger_entries_txn_line_key unique (tenant_id, txn_id, line_no),
   constraint ledger_entries_posted_once unique (tenant_id, ref_type, ref_id, line_no),
   constraint ledger_entries_account_code_check check (
@@ -17762,6 +17927,7 @@ create table if not exists insurance.insurance_plans (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint insurance_plans_pkey primary key (id),
+  constraint insurance_plans_no_nan check (sum_insured <> 'NaN'),
   constraint insurance_plans_version_once unique nulls not distinct (tenant_id, payer_id, plan_code, version),
   constraint insurance_plans_source_known check (source in ('nhcx_insuranceplan', 'upload', 'manual')),
   constraint insurance_plans_sum_not_negative check (sum_insured >= 0),
@@ -17861,6 +18027,7 @@ create table if not exists insurance.benefit_packages (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint benefit_packages_pkey primary key (id),
+  constraint benefit_packages_no_nan check (base_rate <> 'NaN'),
   constraint benefit_packages_once_per_plan unique nulls not distinct (tenant_id, plan_id, package_code, procedure_code),
   constraint benefit_packages_procedure_type_known check (
     procedure_type in ('surgical', 'medical', 'day_care', 'investigation', 'implant', 'follow_up', 'unspecified')
@@ -17961,6 +18128,7 @@ create table if not exists insurance.coverages (
   deleted_by uuid,
   delete_reason text,
   constraint coverages_pkey primary key (tenant_id, id),
+  constraint coverages_no_nan check ('NaN' not in (sum_insured, balance)),
   constraint coverages_status_known check (status in ('draft', 'active', 'cancelled', 'suspended', 'expired')),
   constraint coverages_balance_not_negative check (balance >= 0),
   constraint coverages_family_is_searchable check ((family_id_enc is null) = (family_id_bidx is null)),
@@ -18029,6 +18197,8 @@ create or replace trigger coverages_plan_visible before insert or update of plan
   for each row execute function core.check_shared_reference('plan_id', 'insurance.insurance_plans');
 create or replace trigger coverages_policy_number before insert or update of policy_number on insurance.coverages
   for each row execute function core.reject_aadhaar_like('policy_number');
+create or replace trigger coverages_kept_while_used before update of deleted_at on insurance.coverages
+  for each row when (old.deleted_at is null and new.deleted_at is not null) execute function insurance.keep_used_coverage();
 create or replace trigger coverages_transition before insert or update of status on insurance.coverages
   for each row execute function core.enforce_transition('insurance.coverages', 'status');
 select audit.track('insurance.coverages');
@@ -18086,6 +18256,7 @@ create table if not exists insurance.eligibility_checks (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint eligibility_checks_pkey primary key (tenant_id, id),
+  constraint eligibility_checks_no_nan check (balance <> 'NaN'),
   constraint eligibility_checks_correlation_once unique (tenant_id, correlation_id),
   constraint eligibility_checks_number_once unique (tenant_id, request_number),
   constraint eligibility_checks_outcome_known check (outcome in ('queued', 'complete', 'partial', 'error')),
@@ -18209,6 +18380,7 @@ create table if not exists insurance.pmjay_cases (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint pmjay_cases_pkey primary key (tenant_id, id),
+  constraint pmjay_cases_no_nan check ('NaN' not in (wallet_blocked, wallet_used)),
   constraint pmjay_cases_number_once unique (tenant_id, case_number),
   constraint pmjay_cases_admission_type_known check (admission_type in ('planned', 'emergency')),
   constraint pmjay_cases_status_known check (
@@ -18403,6 +18575,7 @@ create table if not exists insurance.insurance_claims (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint insurance_claims_pkey primary key (tenant_id, id),
+  constraint insurance_claims_no_nan check ('NaN' not in (total_claimed, total_approved, total_deducted, wallet_hold)),
   constraint insurance_claims_number_once unique (tenant_id, claim_number),
   constraint insurance_claims_correlation_once unique (tenant_id, correlation_id),
   constraint insurance_claims_use_known check (use in ('preauthorization', 'predetermination', 'claim')),
@@ -18549,6 +18722,7 @@ create or replace trigger insurance_claims_transition before insert or update of
   for each row execute function core.enforce_transition('insurance.insurance_claims', 'status');
 select audit.track('insurance.insurance_claims');
 
+-- dispatch_failed to submitted: it was announced when it was submitted first
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('insurance.insurance_claims', '', 'draft', false, null),
   ('insurance.insurance_claims', 'draft', 'ready', false, null),
@@ -18562,7 +18736,7 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('insurance.insurance_claims', 'submitted', 'rejected', false, 'claim.rejected.v1'),
   ('insurance.insurance_claims', 'submitted', 'dispatch_failed', false, null),
   ('insurance.insurance_claims', 'submitted', 'cancel_requested', true, 'claim.cancel_requested.v1'),
-  ('insurance.insurance_claims', 'dispatch_failed', 'submitted', false, 'claim.submitted.v1'),
+  ('insurance.insurance_claims', 'dispatch_failed', 'submitted', false, null),
   ('insurance.insurance_claims', 'dispatch_failed', 'cancelled', true, 'claim.cancelled.v1'),
   ('insurance.insurance_claims', 'queried', 'submitted', false, 'claim.submitted.v1'),
   ('insurance.insurance_claims', 'queried', 'lapsed', false, null),
@@ -18637,6 +18811,9 @@ create table if not exists insurance.insurance_claim_items (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint insurance_claim_items_pkey primary key (tenant_id, id),
+  constraint insurance_claim_items_no_nan check (
+    'NaN' not in (quantity, unit_price, factor, net, approved_quantity, approved_amount)
+  ),
   constraint insurance_claim_items_line_once unique (tenant_id, claim_id, seq),
   constraint insurance_claim_items_code_once unique nulls not distinct (
     tenant_id, claim_id, code_system, code, stratification_code, cycle_no
@@ -18725,6 +18902,7 @@ create table if not exists insurance.adjudication_events (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint adjudication_events_pkey primary key (tenant_id, id),
+  constraint adjudication_events_no_nan check (amount <> 'NaN'),
   constraint adjudication_events_actor_role_known check (
     actor_role in ('PMAM', 'MEDCO', 'PPD', 'CPD', 'CEX', 'ACO', 'SHA', 'PAYER', 'SYSTEM', 'PROVIDER')
   ),
@@ -18806,6 +18984,7 @@ create table if not exists insurance.claim_documents (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint claim_documents_pkey primary key (tenant_id, id),
+  constraint claim_documents_no_nan check ('NaN' not in (latitude, longitude)),
   constraint claim_documents_seq_once unique (tenant_id, claim_id, seq),
   constraint claim_documents_filename_once_per_case unique (tenant_id, case_id, filename),
   constraint claim_documents_content_once unique (tenant_id, claim_id, sha256),
@@ -18980,6 +19159,7 @@ create table if not exists insurance.claim_payments (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint claim_payments_pkey primary key (tenant_id, id),
+  constraint claim_payments_no_nan check ('NaN' not in (amount, tds, net, allocated)),
   constraint claim_payments_transfer_once unique nulls not distinct (tenant_id, payer_id, utr, claim_id),
   constraint claim_payments_status_known check (status in ('notified', 'acknowledged', 'disputed', 'reconciled')),
   constraint claim_payments_amount_positive check (amount > 0 and tds between 0 and amount),
@@ -19325,6 +19505,7 @@ create table if not exists laboratory.lab_tests (
     kind = 'panel' or (specimen_type is not null and container is not null and result_type is not null)
   ),
   constraint lab_tests_numeric_has_unit check (result_type <> 'numeric' or unit_ucum is not null),
+  constraint lab_tests_finite check (min_volume_ml <> 'NaN' and delta_check_pct <> 'NaN'),
   constraint lab_tests_tenant_fkey
     foreign key (tenant_id) references core.tenants (id)
 );
@@ -19458,6 +19639,13 @@ create table if not exists laboratory.reference_ranges (
   constraint reference_ranges_low_below_high check (low <= high),
   constraint reference_ranges_critical_below_low check (critical_low <= low),
   constraint reference_ranges_critical_above_high check (critical_high >= high),
+  constraint reference_ranges_finite check (
+    low not in ('NaN', 'Infinity', '-Infinity') and high not in ('NaN', 'Infinity', '-Infinity')
+    and critical_low not in ('NaN', 'Infinity', '-Infinity')
+    and critical_high not in ('NaN', 'Infinity', '-Infinity')
+    and reportable_low not in ('NaN', 'Infinity', '-Infinity')
+    and reportable_high not in ('NaN', 'Infinity', '-Infinity')
+  ),
   constraint reference_ranges_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint reference_ranges_test_fkey
@@ -19793,6 +19981,7 @@ create table if not exists laboratory.samples (
   constraint samples_exception_stated check (
     receipt_condition is null or receipt_condition = 'good' or status = 'rejected' or accepted_with_exception is not null
   ),
+  constraint samples_finite check (volume_ml <> 'NaN'),
   constraint samples_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint samples_order_fkey
@@ -19950,6 +20139,7 @@ create table if not exists laboratory.sample_events (
   constraint sample_events_pkey primary key (tenant_id, id),
   constraint sample_events_sample_occurred_at_key unique (tenant_id, sample_id, occurred_at, id),
   constraint sample_events_rejected_with_reason check (to_status <> 'rejected' or reason_code is not null),
+  constraint sample_events_finite check (temperature_c <> 'NaN'),
   constraint sample_events_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint sample_events_sample_fkey
@@ -20057,6 +20247,9 @@ create table if not exists laboratory.lab_results (
     status not in ('final', 'corrected') or (verified_by is not null and authorised_by is not null)
   ),
   constraint lab_results_correction_with_reason check ((supersedes_id is null) = (amendment_reason is null)),
+  constraint lab_results_finite check (
+    value_num not in ('NaN', 'Infinity', '-Infinity') and dilution not in ('NaN', 'Infinity', '-Infinity')
+  ),
   constraint lab_results_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint lab_results_order_item_fkey
@@ -20426,6 +20619,9 @@ create table if not exists laboratory.qc_lots (
   constraint qc_lots_sd_positive check (sd > 0),
   constraint qc_lots_expires_after_opening check (expires_on > opened_on),
   constraint qc_lots_rules_known check (rules <@ array['1_2s', '1_3s', '2_2s', 'R_4s', '4_1s', '10_x']),
+  constraint qc_lots_finite check (
+    mean not in ('NaN', 'Infinity', '-Infinity') and sd not in ('NaN', 'Infinity', '-Infinity')
+  ),
   constraint qc_lots_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint qc_lots_test_fkey
@@ -20522,6 +20718,10 @@ create table if not exists laboratory.qc_results (
   constraint qc_results_external_has_round check (scheme <> 'eqa' or eqa_round is not null),
   constraint qc_results_reviewed_by_someone check ((reviewed_at is null) = (reviewed_by is null)),
   constraint qc_results_reject_reviewed_with_incident check (verdict <> 'reject' or reviewed_at is null or incident_id is not null),
+  constraint qc_results_finite check (
+    value not in ('NaN', 'Infinity', '-Infinity') and target not in ('NaN', 'Infinity', '-Infinity')
+    and z_score <> 'NaN'
+  ),
   constraint qc_results_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint qc_results_qc_lot_fkey
@@ -21179,6 +21379,7 @@ create table if not exists blood_bank.component_events (
   ),
   -- only jobs free and expire units without a person
   constraint component_events_actor_known check (actor_id is not null or to_status in ('available', 'expired')),
+  constraint component_events_finite check (temperature_c <> 'NaN'),
   constraint component_events_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint component_events_component_fkey
@@ -21929,6 +22130,7 @@ create table if not exists medication.drug_ingredients (
   constraint drug_ingredients_drug_ingredient_key unique (drug_id, ingredient_code),
   constraint drug_ingredients_strength_has_unit check ((strength_value is null) = (strength_unit is null)),
   constraint drug_ingredients_strength_positive check (strength_value > 0),
+  constraint drug_ingredients_finite check (strength_value not in ('NaN', 'Infinity', '-Infinity')),
   constraint drug_ingredients_drug_fkey
     foreign key (drug_id) references medication.drugs (id)
 );
@@ -22109,6 +22311,7 @@ create table if not exists medication.prescription_items (
   constraint prescription_items_stopped_has_reason check (
     status not in ('stopped', 'entered_in_error', 'on_hold') or stop_reason is not null
   ),
+  constraint prescription_items_finite check (dose_value not in ('NaN', 'Infinity', '-Infinity') and quantity <> 'NaN'),
   constraint prescription_items_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint prescription_items_prescription_fkey
@@ -22323,6 +22526,7 @@ create table if not exists medication.dispense_items (
   constraint dispense_items_negative_is_return check ((quantity < 0) = (return_of_item_id is not null)),
   constraint dispense_items_not_above_mrp check (unit_price between 0 and mrp),
   constraint dispense_items_tax_rate_check check (tax_rate between 0 and 40),
+  constraint dispense_items_finite check (quantity <> 'NaN' and mrp <> 'NaN'),
   constraint dispense_items_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint dispense_items_dispense_fkey
@@ -22425,6 +22629,7 @@ create table if not exists medication.medication_administrations (
     status not in ('missed', 'refused', 'held', 'cancelled', 'entered_in_error') or not_given_reason is not null
   ),
   constraint medication_administrations_witness_is_another check (witness_id <> given_by),
+  constraint medication_administrations_finite check (dose_given not in ('NaN', 'Infinity', '-Infinity')),
   constraint medication_administrations_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint medication_administrations_prescription_item_fkey
@@ -22707,6 +22912,7 @@ create table if not exists payment.payment_intents (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint payment_intents_pkey primary key (tenant_id, id),
+  constraint payment_intents_no_nan check (amount <> 'NaN'),
   constraint payment_intents_one_per_key unique (tenant_id, idempotency_key),
   constraint payment_intents_number_key unique (tenant_id, intent_number),
   constraint payment_intents_purpose_check check (purpose in ('invoice', 'advance', 'appointment', 'pharmacy')),
@@ -22799,7 +23005,7 @@ grant select on payment.payment_intents to payment_gateway_app, payment_gateway_
 -- payment.payment_attempts: each answer of a provider about an intent, with its reference and what it said, redacted.
 --
 -- A provider may answer twice about one reference (authorised, then captured): those are two rows. The same answer again is
--- the same row.
+-- the same row. A reference that a provider issues may be a number that passes for one of a card; it comes in one piece.
 create table if not exists payment.payment_attempts (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -22816,6 +23022,7 @@ create table if not exists payment.payment_attempts (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint payment_attempts_pkey primary key (tenant_id, id),
+  constraint payment_attempts_no_nan check (amount <> 'NaN'),
   constraint payment_attempts_intent_attempt_no_key unique (tenant_id, intent_id, attempt_no),
   constraint payment_attempts_outcome_check check (
     outcome in ('authorised', 'captured', 'declined', 'error', 'timeout', 'unknown')
@@ -22823,7 +23030,7 @@ create table if not exists payment.payment_attempts (
   constraint payment_attempts_amount_positive check (amount > 0),
   constraint payment_attempts_captured_has_reference check (outcome <> 'captured' or (provider_ref is not null and amount is not null)),
   constraint payment_attempts_no_card_number check (
-    core.assert_no_pan(response_redacted) and not core.looks_like_pan(error_code) and not core.looks_like_pan(provider_ref)
+    core.assert_no_pan(response_redacted) and not core.looks_like_pan(error_code) and (provider_ref !~ '\s' or not core.looks_like_pan(provider_ref))
   ),
   constraint payment_attempts_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
@@ -22896,6 +23103,7 @@ create table if not exists payment.payments (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint payments_pkey primary key (tenant_id, id),
+  constraint payments_no_nan check ('NaN' not in (amount, allocated, refunded)),
   constraint payments_receipt_number_key unique (tenant_id, receipt_number),
   constraint payments_kind_check check (kind in ('receipt', 'advance')),
   constraint payments_mode_check check (
@@ -22909,7 +23117,9 @@ create table if not exists payment.payments (
   constraint payments_cheque_has_number check (mode <> 'cheque' or cheque_no is not null),
   constraint payments_reference_names_provider check (provider_ref is null or provider_id is not null),
   constraint payments_no_card_number check (
-    not core.looks_like_pan(provider_ref) and not core.looks_like_pan(cheque_no)
+    -- what a provider reported is its reference; at the counter it is typed
+    ((intent_id is not null and provider_ref !~ '\s') or not core.looks_like_pan(provider_ref))
+    and not core.looks_like_pan(cheque_no)
     and not core.looks_like_pan(receipt_number) and not core.looks_like_pan(void_reason)
   ),
   constraint payments_voided_is_unused check (status <> 'voided' or (void_reason is not null and allocated = 0)),
@@ -23015,6 +23225,7 @@ create table if not exists payment.payment_items (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint payment_items_pkey primary key (tenant_id, id),
+  constraint payment_items_no_nan check (amount <> 'NaN'),
   constraint payment_items_line_no_key unique (tenant_id, payment_id, line_no),
   constraint payment_items_purpose_check check (purpose in ('invoice', 'appointment', 'advance', 'pharmacy', 'other')),
   constraint payment_items_amount_positive check (amount > 0),
@@ -23087,6 +23298,7 @@ create table if not exists payment.refunds (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint refunds_pkey primary key (tenant_id, id),
+  constraint refunds_no_nan check (amount <> 'NaN'),
   constraint refunds_number_key unique (tenant_id, refund_number),
   constraint refunds_one_per_key unique (tenant_id, idempotency_key),
   constraint refunds_status_check check (
@@ -23097,7 +23309,8 @@ create table if not exists payment.refunds (
   constraint refunds_approved_before_it_goes check (status in ('requested', 'rejected') or approved_by is not null),
   constraint refunds_completed_has_time check ((status = 'completed') = (completed_at is not null)),
   constraint refunds_no_card_number check (
-    not core.looks_like_pan(reason) and not core.looks_like_pan(provider_ref) and not core.looks_like_pan(refund_number)
+    not core.looks_like_pan(reason) and (provider_ref !~ '\s' or not core.looks_like_pan(provider_ref))
+    and not core.looks_like_pan(refund_number)
     and not core.looks_like_pan(idempotency_key) and not core.looks_like_pan(failure_code)
   ),
   constraint refunds_tenant_fkey
@@ -23181,11 +23394,14 @@ create table if not exists payment.settlements (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint settlements_pkey primary key (tenant_id, id),
+  constraint settlements_no_nan check ('NaN' not in (gross, fees, tax, net, variance)),
   constraint settlements_once_per_reference unique (tenant_id, provider_id, settlement_ref),
   constraint settlements_status_check check (status in ('imported', 'matching', 'reconciled', 'exception')),
   constraint settlements_net_adds_up check (net = gross - fees - tax),
   constraint settlements_reconciled_without_variance check (status <> 'reconciled' or variance = 0),
-  constraint settlements_no_card_number check (not core.looks_like_pan(settlement_ref) and not core.looks_like_pan(utr)),
+  constraint settlements_no_card_number check (
+    (settlement_ref !~ '\s' or not core.looks_like_pan(settlement_ref)) and (utr !~ '\s' or not core.looks_like_pan(utr))
+  ),
   constraint settlements_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint settlements_provider_fkey
@@ -23247,13 +23463,14 @@ create table if not exists payment.settlement_items (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint settlement_items_pkey primary key (tenant_id, id),
+  constraint settlement_items_no_nan check ('NaN' not in (gross, fee, tax)),
   constraint settlement_items_line_no_key unique (tenant_id, settlement_id, line_no),
   constraint settlement_items_match_check check (
     match in ('matched', 'amount_mismatch', 'missing_here', 'missing_there')
   ),
   constraint settlement_items_one_match check (num_nonnulls(payment_id, refund_id) <= 1),
   constraint settlement_items_matched_names_row check (match = 'missing_here' or num_nonnulls(payment_id, refund_id) = 1),
-  constraint settlement_items_no_card_number check (not core.looks_like_pan(provider_ref)),
+  constraint settlement_items_no_card_number check (provider_ref !~ '\s' or not core.looks_like_pan(provider_ref)),
   constraint settlement_items_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint settlement_items_settlement_fkey
@@ -23315,13 +23532,14 @@ create table if not exists payment.disputes (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint disputes_pkey primary key (tenant_id, id),
+  constraint disputes_no_nan check (amount <> 'NaN'),
   constraint disputes_once_per_reference unique (tenant_id, provider_ref),
   constraint disputes_status_check check (status in ('opened', 'evidence_submitted', 'accepted', 'won', 'lost')),
   constraint disputes_amount_positive check (amount > 0),
   constraint disputes_evidence_is_named check (status <> 'evidence_submitted' or evidence_document_id is not null),
   constraint disputes_decided_has_outcome check (status not in ('won', 'lost', 'accepted') or outcome is not null),
   constraint disputes_no_card_number check (
-    not core.looks_like_pan(provider_ref) and not core.looks_like_pan(reason_code) and not core.looks_like_pan(outcome)
+    (provider_ref !~ '\s' or not core.looks_like_pan(provider_ref)) and not core.looks_like_pan(reason_code) and not core.looks_like_pan(outcome)
   ),
   constraint disputes_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
@@ -23470,7 +23688,7 @@ comment on column tasking.tasks.task_number is 'class=operational;about=Number t
 comment on column tasking.tasks.patient_id is 'class=phi;about=The patient; none for a task of the ward.';
 comment on column tasking.tasks.encounter_id is 'class=phi;about=The visit or stay that it belongs to.';
 comment on column tasking.tasks.department_id is 'class=operational;about=The department whose work it is.';
-comment on column tasking.tasks.shift_id is 'class=operational;about=The shift that answers for it; an accepted handover moves it to the next one.';
+comment on column tasking.tasks.shift_id is 'class=operational;about=The shift that answers for it; an accepted handover moves it to the next one; none once it is reopened after that shift.';
 comment on column tasking.tasks.title is 'class=phi;about=What is to be done, in a line.';
 comment on column tasking.tasks.description_enc is 'class=phi;enc=1;about=Details, encrypted.';
 comment on column tasking.tasks.category is 'class=operational;about=Kind of work, a word of the hospital: medication, wound_care, call, transport, supplies ...';
@@ -23506,6 +23724,9 @@ create or replace trigger tasks_no_aadhaar before insert or update of title, can
   for each row execute function core.reject_aadhaar_like('title', 'cancel_reason');
 create or replace trigger tasks_shift_is_open before insert or update of shift_id on tasking.tasks
   for each row when (new.shift_id is not null) execute function tasking.check_shift_takes_tasks();
+create or replace trigger tasks_leave_closed_shift before update of status on tasking.tasks
+  for each row when (new.status = 'reopened' and old.status <> 'reopened' and new.shift_id is not null)
+  execute function tasking.leave_closed_shift();
 create or replace trigger tasks_touch before update on tasking.tasks
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger tasks_transition before insert or update of status on tasking.tasks
@@ -23989,9 +24210,9 @@ select audit.track('tasking.sync_operations');
 grant select on tasking.sync_operations to business_app;
 grant select on tasking.sync_operations to business_ro;
 
--- A shift closes only when its work is in other hands: the rule of this module on a table of workforce.
+-- A shift closes, or is cancelled, only when its work is in other hands: the rule of this module on a table of workforce.
 create or replace trigger shifts_handed_over before update of status on workforce.shifts
-  for each row when (new.status = 'closed' and old.status <> 'closed')
+  for each row when (new.status in ('closed', 'cancelled') and old.status is distinct from new.status)
   execute function tasking.check_shift_is_handed_over();
 
 
@@ -24154,7 +24375,7 @@ $$;
 do $$
 begin
   if not exists (select from pg_catalog.pg_constraint where conrelid = 'scheduling.telemedicine_sessions'::pg_catalog.regclass and conname = 'telemedicine_sessions_consent_fkey') then
-    -- Keys and indexes on tables of modules that are installed before this one.
+    -- Keys, indexes and rules on tables of modules that are installed before this one.
     alter table scheduling.telemedicine_sessions add constraint telemedicine_sessions_consent_fkey
   foreign key (tenant_id, consent_id) references compliance.consents (tenant_id, id);
   end if;
@@ -24874,12 +25095,85 @@ $$;
 
 comment on function core.blind_index(text) is 'about=HMAC-SHA-256 of a text in lower case without outer blanks, per tenant: finds an encrypted value by equality.';
 
+create or replace function core.rewrap_key(p_kid text, p_wrapped_key bytea, p_kms_ref text) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update core.encryption_keys k
+  set wrapped_key = p_wrapped_key, kms_ref = p_kms_ref
+  where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status <> 'destroyed';
+  if not found then
+    raise exception 'no key "%" that still exists', p_kid
+      using errcode = 'IM005', hint = 'core.encryption_keys lists the keys of the tenant';
+  end if;
+end
+$$;
+
+comment on function core.rewrap_key(text, bytea, text) is 'about=The same data key, wrapped by another master key. IM003 no tenant, IM005 no such key.';
+
+create or replace function core.replace_key(
+  p_kid text,
+  p_new_kid text,
+  p_wrapped_key bytea,
+  p_kms_ref text,
+  p_rotate_after timestamptz
+) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_old core.encryption_keys;
+begin
+  update core.encryption_keys k
+  set status = 'retiring'
+  where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status = 'active'
+  returning k.* into v_old;
+  if not found then
+    raise exception 'no active key "%"', p_kid
+      using errcode = 'IM005', hint = 'core.encryption_keys lists the keys of the tenant';
+  end if;
+  insert into core.encryption_keys (
+    tenant_id, kid, purpose, algorithm, wrapped_key, kms_ref, rotate_after, subject_type, subject_id
+  )
+  values (
+    v_old.tenant_id, p_new_kid, v_old.purpose, v_old.algorithm, p_wrapped_key, p_kms_ref, p_rotate_after,
+    v_old.subject_type, v_old.subject_id
+  );
+end
+$$;
+
+comment on function core.replace_key(text, text, bytea, text, timestamptz) is 'about=A new key encrypts from now on; the old one only decrypts until everything is encrypted anew (retiring), and is then retired with core.retire_key. IM003 no tenant, IM005 no such active key, 23505 the new name is taken.';
+
+create or replace function core.retire_key(p_kid text) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update core.encryption_keys k
+  set status = 'retired'
+  where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status = 'retiring';
+  if not found then
+    raise exception 'no key "%" that is retiring', p_kid
+      using errcode = 'IM005', hint = 'replace it first with core.replace_key';
+  end if;
+end
+$$;
+
+comment on function core.retire_key(text) is 'about=Nothing is encrypted with a retiring key any more: it may be destroyed. IM003 no tenant, IM005 no such retiring key.';
+
 create or replace function core.shred_key(p_kid text, p_reason text) returns void
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'destroying a key needs a reason' using errcode = 'IM002', hint = 'pass p_reason';
+  end if;
   update core.encryption_keys k
   set status = 'destroyed', wrapped_key = null, destroyed_at = now(), destroy_reason = p_reason
   where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status in ('active', 'retired');
@@ -24890,7 +25184,7 @@ begin
 end
 $$;
 
-comment on function core.shred_key(text, text) is 'about=Destroys a wrapped key: what it encrypted can never be read again. IM005 no such active or retired key.';
+comment on function core.shred_key(text, text) is 'about=Destroys a wrapped key: what it encrypted can never be read again. IM002 no reason, IM005 no such active or retired key, IM910 a legal hold covers the person whose key it is.';
 
 -- Tenants are made by the platform, never by an application.
 create or replace function core.provision_tenant(
@@ -25274,6 +25568,26 @@ $$;
 
 comment on function audit.add_seal(audit.audit_chain_anchors) is 'about=Writes a seal and adds its rows to the rollups; returns how many.';
 
+create or replace function audit.chain_is_signed(p_log text) returns boolean
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    (
+      select a.signature is not null
+      from audit.audit_chain_anchors a
+      where a.tenant_id = core.require_tenant() and a.log_name = p_log
+      order by a.seal_no desc
+      limit 1
+    ),
+    false
+  )
+$$;
+
+comment on function audit.chain_is_signed(text) is 'about=Whether the last seal of the tenant''s log is signed: the next one must be, too.';
+
 create or replace function audit.seal(p_log text) returns bigint
   language plpgsql
   security definer
@@ -25285,6 +25599,10 @@ begin
   if not audit.may_seal(p_log) then
     return 0;
   end if;
+  if audit.chain_is_signed(p_log) then
+    raise exception 'the seals of % are signed, and one without signature would break their chain', p_log
+      using errcode = 'IM006', hint = 'run imhotep audit seal with --key, or call audit.digest_to_sign and audit.seal_signed';
+  end if;
   v_seal := audit.next_seal(p_log, pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::bigint);
   if v_seal.digest is null then
     return 0;
@@ -25293,7 +25611,7 @@ begin
 end
 $$;
 
-comment on function audit.seal(text) is 'about=Seals the rows of the tenant''s log that can no longer change and adds them to the rollups; returns how many.';
+comment on function audit.seal(text) is 'about=Seals the rows of the tenant''s log that can no longer change and adds them to the rollups; returns how many. IM006 the seals before are signed.';
 
 -- The key that signs seals is never in the database: whoever seals asks for the digest, signs it and comes back with the
 -- signature in the same transaction. The seal is computed again then, so that nobody can have a digest of his own stored.
@@ -25994,30 +26312,29 @@ $$;
 
 comment on function audit.pack_rows(text, text, jsonb[]) is 'about=Writes one archive of these rows, in order of time and seq, after it read them back from it.';
 
-create or replace function audit.is_packed(p_partition regclass) returns boolean
+create or replace function audit.is_packed(p_partition regclass, p_tenant_id uuid) returns boolean
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_tenant uuid := core.require_tenant();
   v_log record := audit.log_partition(p_partition);
   v_rows bigint;
   v_seq_sum numeric;
 begin
   execute pg_catalog.format('select count(*), sum(l.seq) from %s l where l.tenant_id = $1', p_partition)
   into v_rows, v_seq_sum
-  using v_tenant;
+  using p_tenant_id;
   return (
     select
       coalesce(pg_catalog.sum(a.row_count), 0) = v_rows and coalesce(pg_catalog.sum(a.seq_sum), 0) = coalesce(v_seq_sum, 0)
     from audit.audit_archives a
-    where a.tenant_id = v_tenant and a.log_name = v_log.log_name and a.first_at >= v_log.from_at and a.first_at < v_log.to_at
+    where a.tenant_id = p_tenant_id and a.log_name = v_log.log_name and a.first_at >= v_log.from_at and a.first_at < v_log.to_at
   );
 end
 $$;
 
-comment on function audit.is_packed(regclass) is 'about=Whether the archives hold as many of the tenant''s rows as this month of the log, with the same sum of seq. What they hold was compared when it was packed, and neither can change since.';
+comment on function audit.is_packed(regclass, uuid) is 'about=Whether the archives hold as many of the tenant''s rows as this month of the log, with the same sum of seq. What they hold was compared when it was packed, and neither can change since.';
 
 create or replace function audit.pack_partition(p_partition regclass) returns bigint
   language plpgsql
@@ -26068,7 +26385,7 @@ begin
     )
     into v_day
     using v_tenant, v_sealed;
-    exit when v_day is not null or audit.is_packed(p_partition);
+    exit when v_day is not null or audit.is_packed(p_partition, v_tenant);
   end loop;
   if v_day is null then
     return 0;
@@ -26116,22 +26433,22 @@ create or replace function audit.drop_packed_partition(p_partition regclass) ret
   security definer
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
-  set app.tenant_id = '' -- the tenants that it walks through end with the call
 as $$
 declare
-  v_tenant uuid;
-  v_packed boolean := true;
+  v_tenants uuid[];
+  v_packed boolean;
 begin
   perform audit.log_partition(p_partition);
   -- from here on nobody can add a row to this month
   execute pg_catalog.format('lock table %s in access exclusive mode', p_partition);
-  for v_tenant in select t from audit.begin_packing(p_partition) as t loop
-    perform pg_catalog.set_config('app.tenant_id', v_tenant::text, true);
-    if not audit.is_packed(p_partition) then
-      v_packed := false;
-      exit;
-    end if;
-  end loop;
+  v_tenants := array(select t from audit.begin_packing(p_partition) as t);
+  -- as there, the owner looks at every tenant: a context for each could not be signed here
+  execute pg_catalog.format('alter table %s no force row level security', p_partition);
+  alter table audit.audit_archives no force row level security;
+  select coalesce(pg_catalog.bool_and(audit.is_packed(p_partition, t.id)), true) into v_packed
+  from pg_catalog.unnest(v_tenants) as t (id);
+  execute pg_catalog.format('alter table %s force row level security', p_partition);
+  alter table audit.audit_archives force row level security;
   if v_packed then
     execute pg_catalog.format('drop table %s', p_partition);
   end if;
@@ -26504,7 +26821,7 @@ begin
 end
 $$;
 
-comment on function communication.set_contact_preference(text, uuid, text, text, boolean, uuid, communication.timemultirange, text) is 'about=Records what a person wants for a channel and category, in place of what stood there, and returns the row. An opt-in to promotional messages needs a consent (contact_preferences_promotional_needs_consent).';
+comment on function communication.set_contact_preference(text, uuid, text, text, boolean, uuid, communication.timemultirange, text) is 'about=Records what a person wants for a channel and category, in place of what stood there, and returns the row. An opt-in to promotional messages needs a consent (contact_preferences_promotional_needs_consent), to marketing, of that person and in force (IM006).';
 
 create or replace function communication.after_quiet_hours(
   p_at timestamptz,
@@ -26552,6 +26869,21 @@ as $$
 $$;
 
 comment on function communication.find_template(text, text, text[]) is 'about=The active template in the first language of the list that there is one for: the tenant''s own before the shared one, the highest version.';
+
+create or replace function communication.why_unwanted(p_preference communication.contact_preferences, p_category text) returns text
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when p_preference.bounced then 'bounced'
+    when not p_preference.opted_in then 'opted_out'
+    when p_category = 'promotional' and (p_preference.id is null or p_preference.consent_expires_at <= now()) then
+      'no_opt_in'
+  end
+$$;
+
+comment on function communication.why_unwanted(communication.contact_preferences, text) is 'about=Why a person gets no message of a category, by their preference for its channel: bounced, opted_out or no_opt_in; null when they get it.';
 
 create or replace function communication.queue_notification(
   p_template text,
@@ -26616,12 +26948,10 @@ begin
   if p_priority <> 'critical' and v_preference.quiet_hours is not null then
     scheduled_at := communication.after_quiet_hours(scheduled_at, v_preference.quiet_hours, v_tenant.timezone);
   end if;
-  suppressed_reason := case
-    when v_preference.bounced then 'bounced'
-    when not v_preference.opted_in then 'opted_out'
-    when v_preference.id is null and v_template.category = 'promotional' then 'no_opt_in'
-    when p_expires_at <= scheduled_at then 'quiet_until_expiry'
-  end;
+  suppressed_reason := coalesce(
+    communication.why_unwanted(v_preference, v_template.category),
+    case when p_expires_at <= scheduled_at then 'quiet_until_expiry' end
+  );
   status := case when suppressed_reason is null then 'pending' else 'suppressed' end;
 
   insert into communication.notifications as n (
@@ -26688,6 +27018,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_notification communication.notifications;
+  v_unwanted text;
 begin
   -- a dispatcher that died left these behind
   for v_notification in
@@ -26714,8 +27045,21 @@ begin
     limit p_limit
     for update skip locked
   loop
+    -- the person may have decided otherwise since it was queued
+    select communication.why_unwanted(c, t.category) into v_unwanted
+    from communication.notification_templates t
+    left join communication.contact_preferences c
+      on c.tenant_id = v_tenant and c.subject_type = v_notification.recipient_type
+      and c.subject_id = v_notification.recipient_id and c.channel = t.channel and c.category = t.category
+    where t.id = v_notification.template_id;
     update communication.notifications n
-    set status = case when n.expires_at <= now() then 'cancelled' else 'processing' end
+    set
+      status = case
+        when v_unwanted is not null then 'suppressed'
+        when n.expires_at <= now() then 'cancelled'
+        else 'processing'
+      end,
+      suppressed_reason = v_unwanted
     where n.tenant_id = v_tenant and n.id = v_notification.id
     returning n.* into v_notification;
     if v_notification.status = 'processing' then
@@ -26725,7 +27069,7 @@ begin
 end
 $$;
 
-comment on function communication.claim_notifications(int, interval) is 'about=Takes up to p_limit due notifications of the tenant for sending; expired ones are cancelled instead, and those that a dispatcher held longer than p_lease are taken over.';
+comment on function communication.claim_notifications(int, interval) is 'about=Takes up to p_limit due notifications of the tenant for sending; expired ones are cancelled instead, those that the person wants no more are suppressed, and those that a dispatcher held longer than p_lease are taken over.';
 
 create or replace function communication.finish_notification(p_notification uuid, p_status text) returns void
   language plpgsql
@@ -27672,7 +28016,7 @@ $$;
 comment on function patient.search(text, int) is 'about=Patients whose name holds the text, at least three letters, in the order of their names; merged and deleted records are left out. 22023 shorter text, IM003 no tenant.';
 
 -- Merging duplicates: proposed by one person, approved by another, reversible. Rows of other modules keep the id of the
--- duplicate; whoever reads them follows merged_into_id, or listens to patient.merged.v1.
+-- duplicate; whoever reads them asks for patient.ids_of, or listens to patient.merged.v1.
 create or replace function patient.propose_merge(
   p_survivor uuid,
   p_duplicate uuid,
@@ -27990,6 +28334,28 @@ end
 $$;
 
 comment on function patient.unmerge(uuid, text) is 'about=Takes a merge back: rows of moved_rows that the survivor still holds return to the duplicate, which is active again. Returns the duplicate; a reversed merge again changes nothing. IM001 it was not merged, IM002 no reason, IM003, IM005 no such merge, IM006 a later merge must be taken back first.';
+
+-- Under which ids the rows of a person are: theirs, and those of the records that were merged with it.
+create or replace function patient.ids_of(variadic p_patients uuid[]) returns uuid[]
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select array(
+    select unnest(p_patients)
+    union
+    select p.id
+    from patient.patients k
+    -- a merge redirects what was merged before: one step is enough
+    join patient.patients p
+      on p.tenant_id = k.tenant_id
+      and (p.id = k.merged_into_id or p.merged_into_id = coalesce(k.merged_into_id, k.id))
+    where k.tenant_id = core.current_tenant_id() and k.id = any (p_patients)
+  )
+$$;
+
+comment on function patient.ids_of(uuid[]) is 'about=The ids of the patients and of all records that are merged with them, survivor or duplicate: whoever reads the chart of a person asks for patient_id = any (patient.ids_of(..)).';
 
 -- Who the signed-in user of the portal is: the source of core.patients_of_portal_user.
 create or replace function patient.patients_of_portal_user() returns setof uuid
@@ -28657,6 +29023,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_message interop.hl7_messages;
+  v_max int := coalesce((core.setting('interop.max_attempts') #>> '{}')::int, 8);
 begin
   if p_limit not between 1 and 1000 or p_lease not between interval '1 second' and interval '1 hour' then
     raise exception 'limit % or lease % is out of range', p_limit, p_lease
@@ -28667,12 +29034,19 @@ begin
     from interop.hl7_messages m
     join interop.endpoints e on e.tenant_id = m.tenant_id and e.id = m.endpoint_id
     where
-      m.tenant_id = v_tenant and m.direction = p_direction and m.status in ('received', 'queued', 'failed')
+      m.tenant_id = v_tenant and m.direction = p_direction and m.status in ('received', 'parsed', 'queued', 'failed')
       and m.next_attempt_at <= now() and e.status = 'active'
     order by m.next_attempt_at, m.id
     limit p_limit
     for no key update of m skip locked
   loop
+    -- it takes every worker down with it
+    if v_message.attempts >= v_max then
+      perform interop.fail_message(
+        v_message.id, format('given up: %s attempts were begun and none ended', v_message.attempts)
+      );
+      continue;
+    end if;
     -- a message that goes out again is queued again; one that came in is parsed again from failed
     update interop.hl7_messages m
     set
@@ -28685,7 +29059,7 @@ begin
 end
 $$;
 
-comment on function interop.claim_messages(text, int, interval) is 'about=Gives a worker up to p_limit due messages of a direction, oldest first, and hides them from others for the lease; a worker that dies loses them after it. A message may so be processed twice: the steps after it answer the same when repeated. Messages of paused endpoints wait.';
+comment on function interop.claim_messages(text, int, interval) is 'about=Gives a worker up to p_limit due messages of a direction, oldest first, and hides them from others for the lease; a worker that dies loses them after it, parsed ones too, and one that was claimed interop.max_attempts times in vain is dead. A message may so be processed twice: the steps after it answer the same when repeated. Messages of paused endpoints wait.';
 
 create or replace function interop.parse_message(p_message_id uuid, p_parsed_enc bytea, p_patient_id uuid default null)
   returns interop.hl7_messages
@@ -29737,6 +30111,18 @@ $$;
 
 comment on function inventory.store_today(uuid) is 'about=The date in the time zone of the clinic of a store. IM005 no such location.';
 
+create or replace function inventory.tenant_today() returns date
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select (now() at time zone t.timezone)::date from core.tenants t where t.id = core.require_tenant());
+end
+$$;
+
+comment on function inventory.tenant_today() is 'about=The date in the time zone of the tenant, for what is in no store: a batch, a licence.';
+
 create or replace function inventory.require_second_person(p_staff_id uuid) returns void
   language plpgsql
   stable
@@ -29765,7 +30151,8 @@ create or replace function inventory.check_quantity(p_quantity numeric) returns 
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if p_quantity is null or p_quantity <= 0 or p_quantity <> round(p_quantity, 3) then
+  -- NaN is greater than infinity
+  if p_quantity is null or p_quantity <= 0 or p_quantity >= 'Infinity' or p_quantity <> round(p_quantity, 3) then
     raise exception 'a quantity must be more than 0 and have at most three decimals'
       using errcode = '22023', hint = 'count in base units of the item; the kind of movement gives the direction';
   end if;
@@ -29886,7 +30273,7 @@ begin
   end if;
   select coalesce(sum(b.on_hand), 0) into v_left
   from inventory.stock_balances b
-  where b.tenant_id = p_movement.tenant_id and b.item_id = p_movement.item_id and b.expiry_on >= current_date;
+  where b.tenant_id = p_movement.tenant_id and b.item_id = p_movement.item_id and b.expiry_on >= inventory.tenant_today();
   if v_left < v_level and v_left - p_movement.quantity >= v_level then
     perform core.enqueue(
       'stock', p_movement.item_id, 'stock.low.v1',
@@ -30074,7 +30461,7 @@ create or replace function inventory.post_movement(
   set lock_timeout = '3s'
 as $$
 declare
-  v_inbound boolean := p_kind in ('opening', 'receipt', 'return_in', 'adjust_up');
+  v_inbound boolean := p_kind in ('opening', 'return_in', 'adjust_up');
   v_loss boolean := p_kind in ('adjust_down', 'expiry_writeoff', 'destroy', 'return_out');
   v_wanted inventory.stock_movements;
   v_balance inventory.stock_balances;
@@ -30082,7 +30469,7 @@ declare
 begin
   if not coalesce(v_inbound or v_loss or p_kind in ('issue', 'dispense', 'consume'), false) then
     raise exception 'kind "%" cannot be posted alone', p_kind
-      using errcode = '22023', hint = 'a transfer is two movements: use inventory.transfer or an indent';
+      using errcode = '22023', hint = 'transfers: inventory.transfer or an indent; goods that a supplier brings: inventory.post_goods_receipt';
   end if;
   perform inventory.check_quantity(p_quantity);
   v_wanted.tenant_id := core.require_tenant();
@@ -30104,7 +30491,8 @@ begin
     return v_movement;
   end if;
 
-  if p_kind in ('adjust_up', 'adjust_down', 'expiry_writeoff', 'destroy') then
+  -- nothing else vouches for these: no order, no patient, no goods receipt
+  if p_kind in ('opening', 'return_in', 'adjust_up', 'adjust_down', 'expiry_writeoff', 'destroy') then
     if v_wanted.reason_code is null then
       raise exception 'a movement of kind % needs a reason', p_kind
         using errcode = 'IM506', hint = 'pass p_reason_code and p_approved_by';
@@ -30125,7 +30513,47 @@ begin
 end
 $$;
 
-comment on function inventory.post_movement(text, uuid, uuid, numeric, text, uuid, text, text, uuid, uuid, uuid) is 'about=Posts a movement of a batch in a store and returns it: in (opening, receipt, return_in, adjust_up) or out (issue, dispense, consume, return_out, adjust_down, expiry_writeoff, destroy). p_quantity is positive, the kind gives the sign. Reserved stock stays, but losses break the newest reservations. Same key, same answer. 22023 kind or quantity, IM005 no such batch or store, IM011 key or reference used for another movement, IM403 no witness, IM501 expired, IM502 batch blocked, IM505 more than is free, IM506 reason or second person missing.';
+comment on function inventory.post_movement(text, uuid, uuid, numeric, text, uuid, text, text, uuid, uuid, uuid) is 'about=Posts a movement of a batch in a store and returns it: in (opening, return_in, adjust_up) or out (issue, dispense, consume, return_out, adjust_down, expiry_writeoff, destroy). p_quantity is positive, the kind gives the sign. Reserved stock stays, but losses break the newest reservations. Same key, same answer. 22023 kind or quantity, IM005 no such batch or store, IM011 key or reference used for another movement, IM403 no witness, IM501 expired, IM502 batch blocked, IM505 more than is free, IM506 reason or second person missing.';
+
+create or replace function inventory.take_back(
+  p_store_location_id uuid,
+  p_batch_id uuid,
+  p_quantity numeric,
+  p_ref_type text,
+  p_ref_id uuid,
+  p_idempotency_key text,
+  p_patient_id uuid default null
+) returns inventory.stock_movements
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_wanted inventory.stock_movements;
+  v_balance inventory.stock_balances;
+  v_movement inventory.stock_movements;
+begin
+  perform inventory.check_quantity(p_quantity);
+  v_wanted.tenant_id := core.require_tenant();
+  v_wanted.kind := 'return_in';
+  v_wanted.store_location_id := p_store_location_id;
+  v_wanted.batch_id := p_batch_id;
+  v_wanted.quantity := p_quantity;
+  v_wanted.ref_type := p_ref_type;
+  v_wanted.ref_id := p_ref_id;
+  v_wanted.idempotency_key := p_idempotency_key;
+  v_wanted.patient_id := p_patient_id;
+  v_balance := inventory.lock_balance(v_wanted.tenant_id, p_store_location_id, p_batch_id, true);
+  v_movement := inventory.movement_of_key(v_wanted);
+  if v_movement.id is not null then
+    return v_movement;
+  end if;
+  return inventory.write_movement(v_wanted, v_balance);
+end
+$$;
+
+comment on function inventory.take_back(uuid, uuid, numeric, text, uuid, text, uuid) is 'about=For the module that gave goods out and knows that no more comes back: a return_in without a second person. Not granted to applications. Same key, same answer. 22023 quantity, IM005 no such batch, IM011 key or reference used for another movement.';
 
 -- First expired, first out, for everybody at the same time: whoever reserves waits for the lock of the batch that expires
 -- first. SKIP LOCKED would be faster and wrong, because it would hand out later batches before earlier ones.
@@ -30542,7 +30970,10 @@ declare
   v_wanted inventory.stock_movements;
   v_movement inventory.stock_movements;
 begin
-  if p_counted_qty is null or p_counted_qty < 0 or p_counted_qty <> round(p_counted_qty, 3) then
+  if
+    p_counted_qty is null or p_counted_qty < 0 or p_counted_qty <> round(p_counted_qty, 3)
+    or p_counted_qty >= 'Infinity' or abs(p_book_qty) >= 'Infinity' -- NaN is greater than infinity
+  then
     raise exception 'a count is 0 or more, with at most three decimals'
       using errcode = '22023', hint = 'count in base units of the item';
   end if;
@@ -30629,7 +31060,7 @@ begin
   if v_batch.status = 'available' then
     return v_batch;
   end if;
-  if v_batch.expiry_on < current_date then
+  if v_batch.expiry_on < inventory.tenant_today() then
     raise exception 'batch % expired on %', p_batch_id, v_batch.expiry_on
       using errcode = 'IM501', hint = 'an expired batch is written off, not released';
   end if;
@@ -30701,6 +31132,7 @@ create or replace function inventory.expire_batches(p_limit int default 500) ret
 as $$
 declare
   v_tenant uuid := core.require_tenant();
+  v_today date := inventory.tenant_today();
   v_ids uuid[];
   v_batch inventory.batches;
   v_expired int := 0;
@@ -30708,7 +31140,7 @@ begin
   v_ids := array(
     select b.id
     from inventory.batches b
-    where b.tenant_id = v_tenant and b.status in ('available', 'hold') and b.expiry_on < current_date
+    where b.tenant_id = v_tenant and b.status in ('available', 'hold') and b.expiry_on < v_today
     order by b.expiry_on, b.id
     limit p_limit
   );
@@ -30766,6 +31198,7 @@ create or replace function inventory.announce_expiring(p_days int default null, 
 as $$
 declare
   v_tenant uuid := core.require_tenant();
+  v_today date := inventory.tenant_today();
   v_days int := coalesce(p_days, (core.setting('inventory.expiry_warning_days') #>> '{}')::int, 90);
   v_batch record;
   v_announced int := 0;
@@ -30775,7 +31208,7 @@ begin
     from inventory.batches b
     where
       b.tenant_id = v_tenant and b.status in ('available', 'hold') and b.expiry_announced_at is null
-      and b.expiry_on between current_date and current_date + v_days
+      and b.expiry_on between v_today and v_today + v_days
       and exists (
         select
         from inventory.stock_balances s
@@ -30947,7 +31380,7 @@ begin
     raise exception 'supplier % is %', p_order.supplier_id, v_supplier.status
       using errcode = 'IM006', hint = 'order from an active supplier';
   end if;
-  if v_supplier.licence_valid_to < current_date and exists (
+  if v_supplier.licence_valid_to < inventory.tenant_today() and exists (
     select
     from inventory.purchase_order_items l
     join inventory.items i on i.tenant_id = l.tenant_id and i.id = l.item_id
@@ -31157,6 +31590,46 @@ $$;
 
 comment on function inventory.lock_goods_receipt(uuid) is 'about=The goods receipt, locked until the transaction ends. IM005 no such receipt.';
 
+create or replace function inventory.order_line_of(p_po_id uuid, p_line jsonb) returns uuid
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_accepted numeric := coalesce((p_line ->> 'accepted_qty')::numeric, 0);
+  v_po_item_id uuid;
+begin
+  if p_line ->> 'po_item_id' is not null then
+    select o.id into v_po_item_id
+    from inventory.purchase_order_items o
+    where
+      o.tenant_id = v_tenant and o.po_id = p_po_id and o.id = (p_line ->> 'po_item_id')::uuid
+      and o.item_id = (p_line ->> 'item_id')::uuid;
+    if not found then
+      raise exception 'line % is not one of purchase order % for item %', p_line ->> 'po_item_id', p_po_id, p_line ->> 'item_id'
+        using errcode = 'IM005', hint = 'name a line of the order for the item, or none';
+    end if;
+    return v_po_item_id;
+  end if;
+  select o.id into v_po_item_id
+  from inventory.purchase_order_items o
+  cross join lateral (
+    -- what came before and is not posted yet takes its place as well
+    select o.quantity - o.received_qty - coalesce(sum(l.accepted_qty), 0) as quantity
+    from inventory.goods_receipt_items l
+    join inventory.goods_receipts r on r.tenant_id = l.tenant_id and r.id = l.grn_id
+    where l.tenant_id = v_tenant and l.po_item_id = o.id and r.status in ('draft', 'inspected')
+  ) room
+  where o.tenant_id = v_tenant and o.po_id = p_po_id and o.item_id = (p_line ->> 'item_id')::uuid
+  order by room.quantity >= v_accepted desc, room.quantity > 0 desc, o.line_no
+  limit 1;
+  return v_po_item_id;
+end
+$$;
+
+comment on function inventory.order_line_of(uuid, jsonb) is 'about=The line of a locked purchase order that a line of a goods receipt is for: the one that it names, or the first of its item with room for it; null when nothing of it was ordered. IM005 the line is of another order or item.';
+
 create or replace function inventory.receive_goods(
   p_id uuid,
   p_supplier_id uuid,
@@ -31176,7 +31649,6 @@ declare
   v_receipt inventory.goods_receipts;
   v_order inventory.purchase_orders;
   v_line record;
-  v_po_item_id uuid;
 begin
   select r.* into v_receipt
   from inventory.goods_receipts r
@@ -31214,20 +31686,13 @@ begin
     select l.ordinality as line_no, l.value as data
     from jsonb_array_elements(p_lines) with ordinality l
   loop
-    v_po_item_id := (
-      select o.id
-      from inventory.purchase_order_items o
-      where o.tenant_id = v_tenant and o.po_id = p_po_id and o.item_id = (v_line.data ->> 'item_id')::uuid
-      order by o.received_qty < o.quantity desc, o.line_no
-      limit 1
-    );
     insert into inventory.goods_receipt_items (
       tenant_id, grn_id, line_no, po_item_id, item_id, batch_no, mfg_on, expiry_on, accepted_qty, rejected_qty,
       free_qty, unit_price, mrp, tax_rate, reject_reason
     )
     values (
       v_tenant, p_id, v_line.line_no,
-      coalesce((v_line.data ->> 'po_item_id')::uuid, v_po_item_id),
+      inventory.order_line_of(p_po_id, v_line.data),
       (v_line.data ->> 'item_id')::uuid, v_line.data ->> 'batch_no', (v_line.data ->> 'mfg_on')::date,
       (v_line.data ->> 'expiry_on')::date, coalesce((v_line.data ->> 'accepted_qty')::numeric, 0),
       coalesce((v_line.data ->> 'rejected_qty')::numeric, 0), coalesce((v_line.data ->> 'free_qty')::numeric, 0),
@@ -31247,7 +31712,7 @@ begin
 end
 $$;
 
-comment on function inventory.receive_goods(uuid, uuid, uuid, text, date, jsonb, uuid, boolean) is 'about=Takes goods in, as a draft with the id that the client chose; p_lines has the columns of goods_receipt_items by name. Nothing is in stock yet. The same id again: the same receipt. 22023 no lines, 23505 the invoice was received before, IM001 the order awaits no goods of this supplier, IM005 no such supplier or order, IM006 the user is no member of staff, IM530 goods expire too soon.';
+comment on function inventory.receive_goods(uuid, uuid, uuid, text, date, jsonb, uuid, boolean) is 'about=Takes goods in, as a draft with the id that the client chose; p_lines has the columns of goods_receipt_items by name. Nothing is in stock yet. The same id again: the same receipt. 22023 no lines, 23505 the invoice was received before, IM001 the order awaits no goods of this supplier, IM005 no such supplier, order or line of the order, IM006 the user is no member of staff, IM530 goods expire too soon.';
 
 create or replace function inventory.inspect_goods(p_grn_id uuid, p_temperature_ok boolean default null)
   returns inventory.goods_receipts
@@ -34004,6 +34469,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_consent compliance.consents;
+  v_status text := 'active';
 begin
   perform
   from patient.patients p
@@ -34027,7 +34493,17 @@ begin
   end if;
 
   if p_kind in ('data_processing', 'marketing') then
-    perform compliance.end_standing_consents(v_tenant, p_patient_id, p_kind);
+    if exists (
+      select
+      from compliance.consents c
+      where
+        c.tenant_id = v_tenant and c.patient_id = p_patient_id and c.kind = p_kind
+        and c.status not in ('draft', 'rejected') and greatest(c.given_at, c.withdrawn_at) > p_given_at
+    ) then
+      v_status := 'superseded'; -- written down late: the person has said something else since
+    else
+      perform compliance.end_standing_consents(v_tenant, p_patient_id, p_kind);
+    end if;
   end if;
   insert into compliance.consents (
     tenant_id, id, patient_id, kind, notice_id, purposes, decision, given_by, contact_id, guardian_verified, given_at,
@@ -34040,14 +34516,14 @@ begin
   )
   returning * into v_consent;
   update compliance.consents c
-  set status = 'active'
+  set status = v_status
   where c.tenant_id = v_tenant and c.id = v_consent.id
   returning c.* into v_consent;
   return v_consent;
 end
 $$;
 
-comment on function compliance.give_consent(uuid, text, text, text[], text, uuid, uuid, uuid, uuid, uuid, uuid, text, timestamptz, jsonb, timestamptz, uuid) is 'about=Records what was permitted or denied, in force at once. A newer consent to data processing or marketing takes the place of the last one, and what rested on that stops. The same id, or the same kind at the same instant, is the same consent. IM003 no tenant, IM005 no such patient, IM011 the id is another consent''s, IM913 a minor, or no verified guardian, IM914 the notice does not cover it.';
+comment on function compliance.give_consent(uuid, text, text, text[], text, uuid, uuid, uuid, uuid, uuid, uuid, text, timestamptz, jsonb, timestamptz, uuid) is 'about=Records what was permitted or denied, in force at once. A newer consent to data processing or marketing takes the place of the last one, and what rested on that stops; one that is older than the last word is superseded from the start. The same id, or the same kind at the same instant, is the same consent. IM003 no tenant, IM005 no such patient, IM011 the id is another consent''s, IM913 a minor, or no verified guardian, IM914 the notice does not cover it, 23514 in the future.';
 
 create or replace function compliance.stop_what_rests_on(p_tenant_id uuid, p_consent_id uuid) returns void
   language plpgsql
@@ -34164,19 +34640,23 @@ create or replace function compliance.active_consent(p_patient_id uuid, p_kind t
 as $$
 begin
   return (
-    select c.id
-    from compliance.consents c
-    where
-      c.tenant_id = core.require_tenant() and c.patient_id = p_patient_id and c.kind = p_kind and c.status = 'active'
-      and c.decision = 'permit' and (c.expires_at is null or c.expires_at > now())
-      and (p_purpose is null or p_purpose = any (c.purposes))
-    order by c.given_at desc
-    limit 1
+    select case when w.decision = 'permit' then w.id end
+    from (
+      select c.id, c.decision
+      from compliance.consents c
+      where
+        c.tenant_id = core.require_tenant() and c.patient_id = p_patient_id and c.kind = p_kind
+        and c.status = 'active' and (c.expires_at is null or c.expires_at > now())
+        -- who denies without naming a purpose denies all
+        and (p_purpose is null or p_purpose = any (c.purposes) or (c.decision = 'deny' and c.purposes = '{}'))
+      order by c.given_at desc
+      limit 1
+    ) as w
   );
 end
 $$;
 
-comment on function compliance.active_consent(uuid, text, text) is 'about=The consent of a kind, and for a purpose where one is given, that is in force; null when there is none. IM003 no tenant.';
+comment on function compliance.active_consent(uuid, text, text) is 'about=The consent of a kind, and for a purpose where one is given, that is in force; null when there is none, or when the newest word is a denial. IM003 no tenant.';
 
 -- Requests of persons about their data: received, identity made sure, handled, answered before the clock runs out.
 create or replace function compliance.lock_request(p_request_id uuid) returns compliance.data_principal_requests
@@ -34714,13 +35194,13 @@ begin
     from compliance.legal_holds h
     where
       h.tenant_id = core.require_tenant() and h.status = 'active'
-      and (h.patient_id is null or h.patient_id = p_patient_id)
+      and (h.patient_id is null or h.patient_id = any (patient.ids_of(p_patient_id)))
       and compliance.scope_covers(h.scope, p_schema, p_table, p_row_id)
   );
 end
 $$;
 
-comment on function compliance.is_under_hold(text, text, uuid, uuid) is 'about=Whether an active hold covers a row, or anything of a table, schema or patient where the narrower arguments are null. Ask it in read committed. IM003 no tenant.';
+comment on function compliance.is_under_hold(text, text, uuid, uuid) is 'about=Whether an active hold covers a row, or anything of a table, schema or patient where the narrower arguments are null; a hold on one of several merged records is on all of them. Ask it in read committed. IM003 no tenant.';
 
 create or replace function compliance.place_hold(
   p_reason text,
@@ -34829,7 +35309,7 @@ $$;
 
 comment on function compliance.set_retention(text, interval, text, text, text, text, text, int) is 'about=The tenant''s own policy for a class of rows, in place of the last one; the signed-in user answers for it. IM003 no tenant, IM006 nobody is signed in, IM911 shorter than the law.';
 
-create or replace function compliance.last_activity(p_tenant_id uuid, p_patient_id uuid) returns timestamptz
+create or replace function compliance.last_activity(p_tenant_id uuid, p_people uuid[]) returns timestamptz
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
@@ -34846,20 +35326,21 @@ begin
     where r.found_by = 'patient' and r.retention = 'medical_record' and r.schema_name not in ('compliance', 'patient')
   loop
     execute format(
-      'select max(t.created_at) from %I.%I t where t.tenant_id = $1 and t.%I = $2', v_reference.schema_name,
+      'select max(t.created_at) from %I.%I t where t.tenant_id = $1 and t.%I = any ($2)', v_reference.schema_name,
       v_reference.table_name, v_reference.column_name
     )
     into v_last
-    using p_tenant_id, p_patient_id;
+    using p_tenant_id, p_people;
     v_latest := greatest(v_latest, v_last);
   end loop;
   return greatest(
-    v_latest, (select p.created_at from patient.patients p where p.tenant_id = p_tenant_id and p.id = p_patient_id)
+    v_latest,
+    (select max(p.created_at) from patient.patients p where p.tenant_id = p_tenant_id and p.id = any (p_people))
   );
 end
 $$;
 
-comment on function compliance.last_activity(uuid, uuid) is 'about=When the last row of the patient''s medical record was written, at least their registration.';
+comment on function compliance.last_activity(uuid, uuid[]) is 'about=When the last row of the medical record was written, whichever of the merged records it is in; at least the registration.';
 
 create or replace function compliance.kept_until(p_patient_id uuid) returns timestamptz
   language plpgsql
@@ -34870,12 +35351,14 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_patient record;
-  v_last timestamptz := compliance.last_activity(v_tenant, p_patient_id);
+  v_people uuid[] := patient.ids_of(p_patient_id);
+  v_last timestamptz := compliance.last_activity(v_tenant, v_people);
   v_until timestamptz;
 begin
-  select p.created_at, p.birth_date, p.deceased_at into v_patient
+  select max(p.created_at) as created_at, max(p.birth_date) as birth_date, max(p.deceased_at) as deceased_at
+  into v_patient
   from patient.patients p
-  where p.tenant_id = v_tenant and p.id = p_patient_id;
+  where p.tenant_id = v_tenant and p.id = any (v_people);
   select max(
     case r.starts_from
       when 'created' then v_patient.created_at
@@ -34885,17 +35368,14 @@ begin
     end + r.keep_for
   )
   into v_until
-  from (
-    select distinct on (m.schema_name, m.table_name) m.starts_from, m.keep_for
-    from compliance.retention_policies m
-    where m.class = 'medical_record' and (m.tenant_id = v_tenant or m.tenant_id is null)
-    order by m.schema_name, m.table_name, m.tenant_id nulls last -- the tenant's own before the shared
-  ) as r;
+  from compliance.retention_policies r
+  -- the shared ones as well: a tenant's may count from another day
+  where r.class = 'medical_record' and (r.tenant_id = v_tenant or r.tenant_id is null);
   return coalesce(v_until, 'infinity');
 end
 $$;
 
-comment on function compliance.kept_until(uuid) is 'about=Until when the law and the tenant''s policies keep the patient''s record: the latest of the policies of class medical_record; infinity without any. IM003 no tenant.';
+comment on function compliance.kept_until(uuid) is 'about=Until when the law and the tenant''s policies keep the patient''s record: the latest of the policies of class medical_record, over all records that are merged with it; infinity without any. IM003 no tenant.';
 
 create or replace function compliance.past_retention(p_policy_id uuid, p_limit int default 100)
   returns table (patient_id uuid, kept_until timestamptz)
@@ -34916,6 +35396,7 @@ begin
     select p.id
     from patient.patients p
     where p.tenant_id = v_tenant and p.deleted_at is null and p.created_at < now() - v_keep
+      and p.merged_into_id is null -- goes with the record that it was merged into
     order by p.created_at
   loop
     kept_until := compliance.kept_until(patient_id);
@@ -34981,7 +35462,7 @@ begin
     order by k.id
   loop
     if v_key.status = 'retiring' then
-      update core.encryption_keys k set status = 'retired' where k.tenant_id = p_log.tenant_id and k.kid = v_key.kid;
+      perform core.retire_key(v_key.kid);
     end if;
     perform core.shred_key(v_key.kid, 'erasure');
     return next compliance.write_erasure(
@@ -35045,7 +35526,7 @@ $$;
 
 comment on function compliance.anonymise_person(compliance.erasure_log, uuid) is 'about=Replaces what says in plain text who the patient is: names, contacts, identifiers, the day of birth. The row stays, without its person, so that what hangs on it stays whole. One row of proof a table.';
 
-create or replace function compliance.notice_of_erasure(p_tenant_id uuid, p_patient_id uuid, p_notice_id uuid) returns timestamptz
+create or replace function compliance.notice_of_erasure(p_tenant_id uuid, p_people uuid[], p_notice_id uuid) returns timestamptz
   language sql
   stable
   set search_path = pg_catalog, pg_temp
@@ -35054,11 +35535,11 @@ as $$
   select n.updated_at
   from communication.notifications n
   where
-    n.tenant_id = p_tenant_id and n.id = p_notice_id and n.recipient_type = 'patient' and n.recipient_id = p_patient_id
+    n.tenant_id = p_tenant_id and n.id = p_notice_id and n.recipient_type = 'patient' and n.recipient_id = any (p_people)
     and n.status in ('sent', 'partially_sent', 'read')
 $$;
 
-comment on function compliance.notice_of_erasure(uuid, uuid, uuid) is 'about=When a message to the patient was sent; null when it was not.';
+comment on function compliance.notice_of_erasure(uuid, uuid[], uuid) is 'about=When a message to the patient was sent; null when it was not.';
 
 create or replace function compliance.run_erasure(
   p_request_id uuid default null,
@@ -35077,6 +35558,7 @@ declare
   v_policy compliance.retention_policies;
   v_patient record;
   v_patient_id uuid := p_patient_id;
+  v_people uuid[];
   v_until timestamptz;
   v_log compliance.erasure_log;
 begin
@@ -35098,28 +35580,46 @@ begin
         using errcode = 'IM005', hint = 'choose a policy of class medical_record; logs are dropped by audit.drop_expired_partitions';
     end if;
   end if;
-  select p.deceased_at, p.mobile_bidx, p.email_bidx, p.portal_user_id into v_patient
+  loop
+    v_people := patient.ids_of(v_patient_id);
+    perform
+    from patient.patients p
+    where p.tenant_id = v_tenant and p.id = any (v_people)
+    order by p.id
+    for no key update;
+    if not found then
+      raise exception 'patient % does not exist', v_patient_id
+        using errcode = 'IM005', hint = 'name the patient, for a request with compliance.confirm_requester';
+    end if;
+    exit when patient.ids_of(v_patient_id) <@ v_people; -- else one more was merged meanwhile
+  end loop;
+  select
+    bool_or(p.deceased_at is not null) as is_deceased,
+    bool_or(num_nonnulls(p.mobile_bidx, p.email_bidx, p.portal_user_id) > 0) as is_reachable
+  into v_patient
   from patient.patients p
-  where p.tenant_id = v_tenant and p.id = v_patient_id
-  for no key update;
-  if not found then
-    raise exception 'patient % does not exist', v_patient_id
-      using errcode = 'IM005', hint = 'name the patient, for a request with compliance.confirm_requester';
-  end if;
+  where p.tenant_id = v_tenant and p.id = any (v_people);
 
   v_log.tenant_id := v_tenant;
   v_log.request_id := p_request_id;
   v_log.policy_id := p_policy_id;
   v_log.patient_ref_hash := compliance.patient_ref_hash(v_tenant, v_patient_id);
-  return query
-    select e.*
+  if exists (
+    select
     from compliance.erasure_log e
     where
       e.tenant_id = v_tenant and e.patient_ref_hash = v_log.patient_ref_hash
       and (e.request_id = p_request_id or e.policy_id = p_policy_id)
-    order by e.id;
-  if found then
-    return; -- done already
+  ) then -- done already
+    return query
+      select e.*
+      from compliance.erasure_log e
+      where
+        e.tenant_id = v_tenant
+        and e.patient_ref_hash in (select compliance.patient_ref_hash(v_tenant, i) from unnest(v_people) as i)
+        and (e.request_id = p_request_id or e.policy_id = p_policy_id)
+      order by e.id;
+    return;
   end if;
   if p_request_id is not null and (v_request.kind <> 'erasure' or v_request.status <> 'in_progress') then
     raise exception 'request % is a % request and %', p_request_id, v_request.kind, v_request.status
@@ -35137,11 +35637,11 @@ begin
       using errcode = 'IM911', hint = 'refuse the request on that basis, or wait';
   end if;
   if p_policy_id is not null then
-    v_log.notice_sent_at := compliance.notice_of_erasure(v_tenant, v_patient_id, p_notice_id);
+    v_log.notice_sent_at := compliance.notice_of_erasure(v_tenant, v_people, p_notice_id);
     v_log.notice_waived_reason := case
       when v_log.notice_sent_at is not null then null
-      when v_patient.deceased_at is not null then 'deceased'
-      when num_nonnulls(v_patient.mobile_bidx, v_patient.email_bidx, v_patient.portal_user_id) = 0 then 'unreachable'
+      when v_patient.is_deceased then 'deceased'
+      when not v_patient.is_reachable then 'unreachable'
     end;
     if num_nonnulls(v_log.notice_sent_at, v_log.notice_waived_reason) = 0
       or v_log.notice_sent_at > now() - interval '48 hours'
@@ -35151,8 +35651,11 @@ begin
     end if;
   end if;
 
-  return query select * from compliance.shred_person_keys(v_log, v_patient_id);
-  return query select * from compliance.anonymise_person(v_log, v_patient_id);
+  foreach v_patient_id in array v_people loop
+    v_log.patient_ref_hash := compliance.patient_ref_hash(v_tenant, v_patient_id);
+    return query select * from compliance.shred_person_keys(v_log, v_patient_id);
+    return query select * from compliance.anonymise_person(v_log, v_patient_id);
+  end loop;
   if p_request_id is not null then
     update compliance.data_principal_requests r
     set
@@ -35163,7 +35666,7 @@ begin
 end
 $$;
 
-comment on function compliance.run_erasure(uuid, uuid, uuid, uuid) is 'about=Erases a person: on their request, or under a policy of class medical_record when its time is over. Their data keys are destroyed, names, contacts and identifiers replaced, and each step proved in compliance.erasure_log, whose rows are returned; asked again, the same rows. Call it in read committed. IM001 the request is no erasure in progress, IM003 no tenant, IM005 no such request, policy or patient, IM910 a legal hold, IM911 the legal minimum is not over, IM912 a policy without 48 hours'' notice to a person who can be reached.';
+comment on function compliance.run_erasure(uuid, uuid, uuid, uuid) is 'about=Erases a person with all records that were merged into one: on their request, or under a policy of class medical_record when its time is over. Their data keys are destroyed, names, contacts and identifiers replaced, and each step proved in compliance.erasure_log, whose rows are returned; asked again, the same rows. Call it in read committed. IM001 the request is no erasure in progress, IM003 no tenant, IM005 no such request, policy or patient, IM910 a legal hold, IM911 the legal minimum is not over, IM912 a policy without 48 hours'' notice to a person who can be reached.';
 
 -- Who processes data for the hospital.
 create or replace function compliance.lock_processor(p_processor_id uuid) returns compliance.data_processors
@@ -35593,22 +36096,24 @@ create or replace function compliance.disclosure_accounting(
 as $$
 declare
   v_tenant uuid := core.require_tenant();
+  v_people uuid[] := patient.ids_of(p_patient_id);
 begin
   return query
     select l.accessed_at, l.recipient, l.legal_basis, l.purpose_of_use, l.resource_type, l.resource_id, l.fields, l.user_id
     from audit.phi_access_logs l
     where
-      l.tenant_id = v_tenant and l.patient_id = p_patient_id and l.access_kind = 'disclosure'
+      l.tenant_id = v_tenant and l.patient_id = any (v_people) and l.access_kind = 'disclosure'
       and l.accessed_at >= p_from and l.accessed_at <= p_to
     union all
     select l.accessed_at, l.recipient, l.legal_basis, l.purpose_of_use, l.resource_type, l.resource_id, l.fields, l.user_id
-    from audit.archived_phi_access_logs(p_from, p_to, p_patient_id) as l
+    from unnest(v_people) as i
+    cross join audit.archived_phi_access_logs(p_from, p_to, i) as l
     where l.access_kind = 'disclosure'
     order by 1;
 end
 $$;
 
-comment on function compliance.disclosure_accounting(uuid, timestamptz, timestamptz) is 'about=Every disclosure of a patient''s data in a window, by default the last six years: when, to whom, on what basis, what. Reads the log and its archives. IM003 no tenant.';
+comment on function compliance.disclosure_accounting(uuid, timestamptz, timestamptz) is 'about=Every disclosure of a patient''s data, merged records included, in a window, by default the last six years: when, to whom, on what basis, what. Reads the log and its archives. IM003 no tenant.';
 
 -- Everything that is held on a person, for access and portability (DPDP Act s.11). What belongs to them is found in the catalog,
 -- so that a new table is exported from its first day. Runs as its caller: each role exports what it may read, and the answer
@@ -36083,17 +36588,24 @@ begin
       v_tenant, p_device_id, p_patient_id, p_metric_code, p_limit_kind, p_limit_value, p_observed_value, p_priority,
       p_raised_at
     )
-    on conflict (tenant_id, device_id, metric_code, limit_kind) where status in ('active', 'acknowledged') do nothing
+    on conflict (tenant_id, device_id, patient_id, metric_code, limit_kind) where status in ('active', 'acknowledged')
+      do nothing
     returning * into v_alarm;
     exit when found;
     select a.* into v_alarm
     from device.alarms a
     where
-      a.tenant_id = v_tenant and a.device_id = p_device_id and a.metric_code = p_metric_code
-      and a.limit_kind = p_limit_kind and a.status in ('active', 'acknowledged')
+      a.tenant_id = v_tenant and a.device_id = p_device_id and a.patient_id is not distinct from p_patient_id
+      and a.metric_code = p_metric_code and a.limit_kind = p_limit_kind and a.status in ('active', 'acknowledged')
     for no key update;
     continue when not found;
     if device.priority_rank(p_priority) > device.priority_rank(v_alarm.priority) then
+      if v_alarm.status = 'active' then -- no move, so the state machine announces nothing
+        perform core.enqueue(
+          'device', v_alarm.id, 'device.alarm.v1',
+          jsonb_build_object('id', v_alarm.id, 'from', 'active', 'to', 'active')
+        );
+      end if;
       update device.alarms a
       set
         priority = p_priority, observed_value = p_observed_value, status = 'active', acknowledged_at = null,
@@ -36107,7 +36619,7 @@ begin
 end
 $$;
 
-comment on function device.ring(uuid, uuid, text, text, text, numeric, numeric, timestamptz) is 'about=The live alarm of a condition, raised when there is none. A higher priority makes an acknowledged alarm active again.';
+comment on function device.ring(uuid, uuid, text, text, text, numeric, numeric, timestamptz) is 'about=The live alarm of a condition, raised when there is none. A higher priority makes an acknowledged alarm active again and announces it anew.';
 
 create or replace function device.patient_of(p_device_id uuid, p_at timestamptz) returns uuid
   language plpgsql
@@ -36284,7 +36796,9 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_device record;
+  v_sent record;
   v_reading record;
+  v_is_reading boolean;
   v_assignment device.device_assignments;
   v_limit jsonb;
   v_crossed text;
@@ -36311,16 +36825,32 @@ begin
     where d.tenant_id = v_tenant and d.id = p_device_id and d.status in ('active', 'offline');
   end if;
 
-  for v_reading in
-    select
-      r.place - 1 as index, (r.reading ->> 'measured_at')::timestamptz as measured_at,
-      r.reading ->> 'metric_code' as metric_code, (r.reading ->> 'value')::float8 as value, r.reading ->> 'unit' as unit,
-      coalesce(r.reading ->> 'quality', 'good') as quality, coalesce((r.reading ->> 'seq')::bigint, 0) as seq,
-      (r.reading ->> 'patient_id')::uuid as patient_id
+  for v_sent in
+    select r.place - 1 as index, r.reading
     from pg_catalog.jsonb_array_elements(p_readings) with ordinality as r (reading, place)
   loop
+    -- a probe that fell off must not take the readings of the others with it
+    begin
+      select
+        (v_sent.reading ->> 'measured_at')::timestamptz as measured_at, v_sent.reading ->> 'metric_code' as metric_code,
+        (v_sent.reading ->> 'value')::float8 as value, v_sent.reading ->> 'unit' as unit,
+        coalesce(v_sent.reading ->> 'quality', 'good') as quality, coalesce((v_sent.reading ->> 'seq')::bigint, 0) as seq,
+        (v_sent.reading ->> 'patient_id')::uuid as patient_id
+      into v_reading;
+      v_is_reading := coalesce(
+        v_reading.value between -1e15 and 1e15 and v_reading.quality in ('good', 'suspect', 'artefact', 'simulated')
+        and num_nulls(v_reading.measured_at, v_reading.metric_code, v_reading.unit) = 0,
+        false
+      );
+    exception
+      when data_exception then v_is_reading := false;
+    end;
+    if not v_is_reading then
+      refused := refused || pg_catalog.jsonb_build_object('index', v_sent.index, 'reason', 'malformed');
+      continue;
+    end if;
     if v_reading.measured_at > now() + interval '5 minutes' then
-      refused := refused || pg_catalog.jsonb_build_object('index', v_reading.index, 'reason', 'from_the_future');
+      refused := refused || pg_catalog.jsonb_build_object('index', v_sent.index, 'reason', 'from_the_future');
       continue;
     end if;
     if
@@ -36333,7 +36863,7 @@ begin
         and (a.is_exclusive or a.patient_id = v_reading.patient_id);
     end if;
     if v_reading.patient_id is distinct from v_assignment.patient_id and v_reading.patient_id is not null then
-      refused := refused || pg_catalog.jsonb_build_object('index', v_reading.index, 'reason', 'not_assigned_to_patient');
+      refused := refused || pg_catalog.jsonb_build_object('index', v_sent.index, 'reason', 'not_assigned_to_patient');
       continue;
     end if;
 
@@ -36369,7 +36899,7 @@ begin
 end
 $$;
 
-comment on function device.ingest_telemetry(uuid, jsonb) is 'about=Stores readings [{measured_at, metric_code, value, unit, quality, seq, patient_id}] of one device. The patient is the one whose assignment covers the reading; a shared device names them. Returns how many are new, how many were there already, the refused ones [{index, reason: from_the_future or not_assigned_to_patient}] and how many crossed an alarm limit. Sent again, a batch changes nothing. IM005 no such device, IM881 not in service.';
+comment on function device.ingest_telemetry(uuid, jsonb) is 'about=Stores readings [{measured_at, metric_code, value, unit, quality, seq, patient_id}] of one device. The patient is the one whose assignment covers the reading; a shared device names them. Returns how many are new, how many were there already, the refused ones [{index, reason: malformed, from_the_future or not_assigned_to_patient}] and how many crossed an alarm limit. Sent again, a batch changes nothing. IM005 no such device, IM881 not in service.';
 
 -- clinical: functions
 
@@ -36629,6 +37159,10 @@ declare
 begin
   if v_encounter.status = 'finished' and v_encounter.disposition = p_disposition then
     return v_encounter;
+  end if;
+  if v_encounter.status = 'finished' then
+    raise exception 'encounter % is finished', p_encounter_id
+      using errcode = 'IM001', hint = 'its disposition stays as it was recorded';
   end if;
   if exists (
     select
@@ -37176,6 +37710,18 @@ declare
   v_patient uuid;
   v_row clinical.vital_signs;
 begin
+  if p_id is not null then
+    -- the time is part of the key: two that send one set with the default meet here
+    perform pg_advisory_xact_lock(hashtextextended('clinical.vital_signs ' || v_tenant || p_id, 0));
+    select r.* into v_row from clinical.vital_signs r where r.tenant_id = v_tenant and r.id = p_id;
+    if found then
+      if v_row.patient_id <> p_patient_id then
+        raise exception 'vital signs % are of another patient', p_id
+          using errcode = 'IM011', hint = 'choose a new id for a new set';
+      end if;
+      return v_row; -- sent again
+    end if;
+  end if;
   select k.key into v_unknown from jsonb_object_keys(p_values) as k (key) where k.key <> all (v_known) limit 1;
   if found then
     raise exception 'vital signs have no value "%"', v_unknown
@@ -37210,17 +37756,7 @@ begin
     p_values ->> 'consciousness', (p_values ->> 'glucose_mg_dl')::numeric, p_device_id, workforce.acting_staff_id(),
     p_replaces_id, coalesce((p_values ->> 'is_error')::boolean, false)
   )
-  on conflict (tenant_id, id, measured_at) do nothing
   returning * into v_row;
-  if not found then -- sent again
-    select r.* into v_row
-    from clinical.vital_signs r
-    where r.tenant_id = v_tenant and r.id = p_id and r.measured_at = p_measured_at;
-    if v_row.patient_id <> p_patient_id then
-      raise exception 'vital signs % are of another patient', p_id
-        using errcode = 'IM011', hint = 'choose a new id for a new set';
-    end if;
-  end if;
   return v_row;
 end
 $$;
@@ -37803,6 +38339,7 @@ begin
       c.tenant_id = v_procedure.tenant_id and c.id = v_procedure.consent_id and c.patient_id = v_procedure.patient_id
       and c.kind = 'surgery' and c.decision = 'permit' and c.status = 'active'
       and (c.expires_at is null or c.expires_at > now())
+      and (c.encounter_id is null or c.encounter_id = v_procedure.encounter_id)
   ) then
     raise exception 'procedure % has no consent to surgery that is in force', p_procedure_id
       using errcode = 'IM006', hint = 'record the consent of the patient and set consent_id';
@@ -39384,8 +39921,8 @@ begin
       select
       from compliance.consents c
       where
-        c.tenant_id = v_tenant and c.id = p_consent_id and c.kind = 'abdm' and c.status = 'active'
-        and c.patient_id = p_patient_id and (c.expires_at is null or c.expires_at > now())
+        c.tenant_id = v_tenant and c.id = p_consent_id and c.kind = 'abdm' and c.decision = 'permit'
+        and c.status = 'active' and c.patient_id = p_patient_id and (c.expires_at is null or c.expires_at > now())
     ) then
       raise exception 'patient % gave no consent to create an ABHA', p_patient_id
         using errcode = 'IM006', hint = 'record a consent of kind abdm first and pass it';
@@ -39772,7 +40309,7 @@ begin
 
   update abdm.abha_accounts a
   set
-    patient_id = p_patient_id, moved_from_patient_id = null, linked_at = now(), mismatches = p_mismatches,
+    patient_id = p_patient_id, moved_from_patient_ids = '{}', linked_at = now(), mismatches = p_mismatches,
     override_reason = p_override_reason, status = 'linked'
   where a.tenant_id = p_account.tenant_id and a.id = p_account.id
   returning a.* into v_account;
@@ -39887,7 +40424,7 @@ declare
 begin
   perform core.set_reason(p_reason);
   update abdm.abha_accounts a
-  set status = 'unlinked', moved_from_patient_id = null
+  set status = 'unlinked', moved_from_patient_ids = '{}'
   where a.tenant_id = p_account.tenant_id and a.id = p_account.id
   returning a.* into v_account;
   for v_context in
@@ -41021,6 +41558,10 @@ begin
     raise exception 'role % with status % is no consent message', v_role, v_status
       using errcode = '22023', hint = 'role HIP or HIU; status GRANTED, DENIED, REVOKED or EXPIRED';
   end if;
+  if v_status = 'REVOKED' and not p_message ? 'artefact_id' then
+    raise exception 'a revocation without its artefact revokes nothing'
+      using errcode = '22023', hint = 'send one message for each artefact that the gateway names';
+  end if;
   v_claim := core.idempotent_begin(
     'abdm.ingest_consent', p_request_id::text, sha256(convert_to(p_message::text, 'UTF8'))
   );
@@ -41368,6 +41909,8 @@ declare
   v_transfer record;
   v_erased integer := 0;
 begin
+  -- a hold that is being placed is waited for, one that comes later waits
+  perform pg_advisory_xact_lock_shared(compliance.holds_lock_key(v_tenant));
   for v_transfer in
     select t.id, t.bundle_document_id
     from abdm.health_info_transfers t
@@ -41376,6 +41919,10 @@ begin
     where
       t.tenant_id = v_tenant and t.erased_at is null and t.erase_at <= now()
       and not compliance.is_under_hold('abdm', 'health_info_transfers', t.id, a.patient_id)
+      and (
+        t.bundle_document_id is null
+        or not compliance.is_under_hold('ehr', 'documents', t.bundle_document_id, a.patient_id)
+      )
     order by t.erase_at
     limit p_limit
     for update of t skip locked
@@ -41665,6 +42212,32 @@ $$;
 
 comment on function billing.lock_account(uuid) is 'about=The account, locked until the transaction ends. IM005 no such account.';
 
+create or replace function billing.lock_accounts_of(p_account_id uuid, p_invoice_ids uuid[]) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+begin
+  perform
+  from billing.accounts a
+  where
+    a.tenant_id = v_tenant
+    and a.id in (
+      select p_account_id
+      union all
+      select i.account_id -- it never changes, so it can be read before the bill is locked
+      from billing.invoices i
+      where i.tenant_id = v_tenant and i.id = any (p_invoice_ids)
+    )
+  order by a.id
+  for no key update;
+end
+$$;
+
+comment on function billing.lock_accounts_of(uuid, uuid[]) is 'about=Locks an account and those of bills until the transaction ends, in the order of their ids: before the bills are locked.';
+
 create or replace function billing.add_to_totals(
   p_account_id uuid,
   p_charged numeric default 0,
@@ -41794,7 +42367,7 @@ begin
     tenant_id, account_number, patient_id, encounter_id, clinic_id, payer_class, payer_id, coverage_id
   )
   values (
-    v_tenant, core.next_default_number('account', '', 'ACC-{YY}-'), p_patient_id, p_encounter_id,
+    v_tenant, core.next_default_number('account', '', 'ACC-{YY}-', p_at => billing.date_of_tenant()), p_patient_id, p_encounter_id,
     v_clinic_id, coalesce(v_payer_class, 'self'),
     billing.check_coverage(p_patient_id, p_payer_id, p_coverage_id), p_coverage_id
   )
@@ -41922,6 +42495,17 @@ as $$
 $$;
 
 comment on function billing.clinic_date(uuid, timestamptz) is 'about=The date that a clinic''s calendar shows at an instant.';
+
+create or replace function billing.date_of_tenant() returns date
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select (now() at time zone t.timezone)::date from core.tenants t where t.id = core.current_tenant_id()
+$$;
+
+comment on function billing.date_of_tenant() is 'about=The date of now in the time zone of the tenant, whose numbers count by it.';
 
 create or replace function billing.find_price(
   p_charge_id uuid,
@@ -42119,7 +42703,7 @@ begin
   values (
     v_tenant, p_account_id, p_charge_id, v_account.patient_id, v_account.encounter_id, p_source_type, p_source_id,
     coalesce(p_occurred_at, now()), p_quantity, v_price.unit_price, v_discount, v_charge.gst_rate, v_tax,
-    round(p_quantity * v_price.unit_price - v_discount + v_tax, 2), case when v_discount > 0 then 'tariff' end,
+    round(p_quantity * v_price.unit_price, 2) - v_discount + v_tax, case when v_discount > 0 then 'tariff' end,
     v_package, case when v_package is null then 'billable' else 'not_billable' end
   )
   -- two accounts may race for one source: the key decides, and the loser is told
@@ -42292,7 +42876,7 @@ begin
   set
     discount = p_discount,
     tax = v_tax,
-    net = round(i.quantity * i.unit_price - p_discount + v_tax, 2),
+    net = round(i.quantity * i.unit_price, 2) - p_discount + v_tax,
     concession_reason = p_reason,
     concession_approved_by = p_approved_by
   where i.tenant_id = v_item.tenant_id and i.id = v_item.id
@@ -42384,11 +42968,8 @@ begin
       discount = v_item.discount,
       concession_reason = case when v_item.discount > 0 then 'tariff' end,
       tax = round((i.quantity * v_item.unit_price - v_item.discount) * i.tax_rate / 100, 2),
-      net = round(
-        i.quantity * v_item.unit_price - v_item.discount
-        + round((i.quantity * v_item.unit_price - v_item.discount) * i.tax_rate / 100, 2),
-        2
-      )
+      net = round(i.quantity * v_item.unit_price, 2) - v_item.discount
+        + round((i.quantity * v_item.unit_price - v_item.discount) * i.tax_rate / 100, 2)
     where i.tenant_id = v_account.tenant_id and i.id = v_item.id
     returning v_difference + i.net - v_item.net into v_difference;
   end loop;
@@ -42846,6 +43427,19 @@ $$;
 
 comment on function billing.used_of(text, uuid) is 'about=How much of a source is allocated, reversals deducted.';
 
+create or replace function billing.open_of(p_invoice_id uuid) returns numeric
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case when i.status in ('issued', 'partially_paid') then i.total - i.allocated - i.written_off else 0 end
+  from billing.invoices i
+  where i.tenant_id = core.require_tenant() and i.id = p_invoice_id
+$$;
+
+comment on function billing.open_of(uuid) is 'about=How much of a bill can still be paid.';
+
 create or replace function billing.allocate(
   p_source_kind text,
   p_source_id uuid,
@@ -43087,7 +43681,7 @@ begin
   )
   values (
     p_line.tenant_id, p_note_id, p_line_no, p_line.charge_id, p_line.description, p_line.sac_hsn, p_quantity,
-    p_line.unit_price, v_discount, p_line.tax_rate, v_tax, round(p_quantity * p_line.unit_price - v_discount + v_tax, 2),
+    p_line.unit_price, v_discount, p_line.tax_rate, v_tax, round(p_quantity * p_line.unit_price, 2) - v_discount + v_tax,
     p_line.id
   );
 end
@@ -43333,6 +43927,7 @@ create or replace function cds.patient_facts(p_patient_id uuid) returns jsonb
 as $$
 declare
   v_tenant uuid := core.require_tenant();
+  v_people uuid[] := patient.ids_of(p_patient_id);
   v_patient record;
   v_facts jsonb;
 begin
@@ -43351,8 +43946,11 @@ begin
       select v.weight_kg
       from clinical.vital_signs v
       where
-        v.tenant_id = v_tenant and v.patient_id = p_patient_id and v.weight_kg is not null and not v.is_error
+        v.tenant_id = v_tenant and v.patient_id = any (v_people) and v.weight_kg is not null and not v.is_error
         and v.measured_at > now() - interval '1 year'
+        and not exists (
+          select from clinical.vital_signs r where r.tenant_id = v.tenant_id and r.replaces_id = v.id
+        )
       order by v.measured_at desc
       limit 1
     ),
@@ -43360,12 +43958,13 @@ begin
       select o.value_num
       from clinical.observations o
       where
-        o.tenant_id = v_tenant and o.patient_id = p_patient_id and o.code_system = 'http://loinc.org'
+        o.tenant_id = v_tenant and o.patient_id = any (v_people) and o.code_system = 'http://loinc.org'
         and o.code in (
           select c.value #>> '{}'
           from jsonb_array_elements(coalesce(core.setting('cds.egfr_codes'), '["62238-1", "33914-3"]')) c
         )
-        and o.value_num is not null and o.status in ('preliminary', 'final', 'amended') and o.deleted_at is null
+        -- amended is the row that was wrong: its correction is a row of its own
+        and o.value_num is not null and o.status in ('preliminary', 'final') and o.deleted_at is null
         and o.effective_at > now() - interval '1 year'
       order by o.effective_at desc
       limit 1
@@ -43377,7 +43976,7 @@ begin
   into v_facts
   from clinical.conditions c
   where
-    c.tenant_id = v_tenant and c.patient_id = p_patient_id and c.deleted_at is null
+    c.tenant_id = v_tenant and c.patient_id = any (v_people) and c.deleted_at is null
     and coalesce(c.clinical_status, 'active') in ('active', 'recurrence', 'relapse')
     and c.verification_status not in ('refuted', 'entered_in_error')
     and c.category not in ('family_history', 'differential');
@@ -43385,7 +43984,7 @@ begin
 end
 $$;
 
-comment on function cds.patient_facts(uuid) is 'about=Facts about a patient: sex, age_days, age_years, weight_kg and egfr (of the last year), conditions (codes and ICD-10 of what is active), pregnant (by ICD-10). Null for what is not known. IM005 no such patient.';
+comment on function cds.patient_facts(uuid) is 'about=Facts about a patient, from all of their merged records: sex, age_days, age_years, weight_kg and egfr (of the last year), conditions (codes and ICD-10 of what is active), pregnant (by ICD-10). Null for what is not known. IM005 no such patient.';
 
 -- One live alert a risk and subject. Private to the module.
 create or replace function cds.fire(p_wanted cds.alerts) returns cds.alerts
@@ -43465,7 +44064,7 @@ begin
         and d.subject_code in (select i.value ->> 'ingredient_code' from jsonb_array_elements(v_items) i)
     ) m
     where
-      a.tenant_id = v_tenant and a.patient_id = p_patient_id and a.deleted_at is null
+      a.tenant_id = v_tenant and a.patient_id = any (patient.ids_of(p_patient_id)) and a.deleted_at is null
       and a.kind in ('allergy', 'intolerance') and a.clinical_status = 'active'
       and a.verification_status not in ('refuted', 'entered_in_error')
     order by a.id, m.ingredient, m.interaction_id nulls first
@@ -43579,17 +44178,30 @@ declare
   v_single numeric;
   v_daily numeric;
   v_excess numeric;
+  v_why_not text;
+  v_not_applied text[] := '{}';
 begin
   for v_row in
-    select e.value as item, d.id as limit_id, d.pregnancy, d.max_single, d.max_daily, d.unit, d.per_kg, f.facts
+    select
+      e.value as item, d.id as limit_id, d.pregnancy, d.max_single, d.max_daily, d.unit, d.per_kg, f.facts,
+      -- what decides whether the limit holds, and is not known
+      nullif(
+        concat_ws(
+          ', ',
+          case when d.age_days @> (f.facts ->> 'age_days')::int or d.age_days @> int4range(0, null) then null
+            else 'the age is not known' end,
+          case when d.weight_kg is not null and f.facts ->> 'weight_kg' is null then 'the weight is not known' end,
+          case when d.egfr is not null and f.facts ->> 'egfr' is null then 'the renal function is not known' end
+        ), ''
+      ) as unknown
     from jsonb_array_elements(cds.new_items(p_items)) e
     cross join lateral (select p_facts || e.value as facts) f
     join cds.dose_limits d
       on d.ingredient_code = e.value ->> 'ingredient_code' and d.route = e.value ->> 'route'
     where
-      d.age_days @> (f.facts ->> 'age_days')::int
-      and (d.weight_kg is null or d.weight_kg @> (f.facts ->> 'weight_kg')::numeric)
-      and (d.egfr is null or d.egfr @> (f.facts ->> 'egfr')::numeric)
+      coalesce(d.age_days @> (f.facts ->> 'age_days')::int, true)
+      and coalesce(d.weight_kg @> (f.facts ->> 'weight_kg')::numeric, true)
+      and coalesce(d.egfr @> (f.facts ->> 'egfr')::numeric, true)
       and (d.pregnancy <> 'allowed' or (f.facts ->> 'pregnant')::boolean)
     order by d.id
   loop
@@ -43615,9 +44227,21 @@ begin
     v_single := cds.convert_dose((v_row.item ->> 'dose_value')::numeric, v_row.item ->> 'unit', v_row.unit);
     v_daily := v_single * (v_row.item ->> 'doses_per_day')::numeric;
     v_weight := case when v_row.per_kg then (v_row.facts ->> 'weight_kg')::numeric else 1 end;
-    if v_single is null or v_weight is null then -- a limit that cannot be applied must not look like one that holds
-      v_risk.message := (v_row.item ->> 'ingredient_code') || ': the dose cannot be checked, '
-        || case when v_single is null then 'its unit is not ' || v_row.unit else 'the weight is not known' end;
+    v_why_not := case
+      when v_row.unknown is not null then v_row.unknown
+      when v_single is null then 'its unit is not ' || v_row.unit
+      when v_weight is null then 'the weight is not known'
+    end;
+    if v_why_not is not null then -- a limit that cannot be applied must not look like one that holds
+      if v_row.unknown is not null then -- once, not for each band
+        v_risk.dedupe_key := concat_ws(
+          ':', v_row.item ->> 'ingredient_code', v_row.item ->> 'route', v_row.item ->> 'dose_value',
+          v_row.item ->> 'unit', v_row.item ->> 'doses_per_day'
+        );
+        continue when v_risk.dedupe_key = any (v_not_applied);
+        v_not_applied := v_not_applied || v_risk.dedupe_key;
+      end if;
+      v_risk.message := (v_row.item ->> 'ingredient_code') || ': the dose cannot be checked, ' || v_why_not;
       v_risk.dedupe_key := v_risk.dedupe_key || ':unchecked';
       return next v_risk;
       continue;
@@ -43634,7 +44258,7 @@ begin
 end
 $$;
 
-comment on function cds.find_doses(jsonb, jsonb) is 'about=New items whose dose or daily dose exceeds a limit for the patient''s age, weight and renal function: a warning, a hard stop above setting cds.hard_stop_dose_factor (default 2) times the limit; drugs to avoid in pregnancy; and limits that cannot be checked for want of weight or unit.';
+comment on function cds.find_doses(jsonb, jsonb) is 'about=New items whose dose or daily dose exceeds a limit for the patient''s age, weight and renal function: a warning, a hard stop above setting cds.hard_stop_dose_factor (default 2) times the limit; drugs to avoid in pregnancy; and limits that cannot be checked because age, weight, renal function or unit is not known.';
 
 create or replace function cds.find_by_rules(p_hooks text[], p_facts jsonb) returns setof cds.alerts
   language plpgsql
@@ -44372,16 +44996,17 @@ declare
 begin
   select c.payer_id, c.family_id_bidx into v_coverage
   from insurance.coverages c
-  where c.tenant_id = v_tenant and c.id = p_coverage_id and c.deleted_at is null;
+  where c.tenant_id = v_tenant and c.id = p_coverage_id;
   if not found then
     raise exception 'coverage % does not exist', p_coverage_id
-      using errcode = 'IM005', hint = 'choose a coverage of the tenant that is not deleted';
+      using errcode = 'IM005', hint = 'choose a coverage of the tenant';
   end if;
+  -- deleted ones too: what they held or spent is gone for the others as well
   for v_member in
     select c.id
     from insurance.coverages c
     where
-      c.tenant_id = v_tenant and c.payer_id = v_coverage.payer_id and c.deleted_at is null
+      c.tenant_id = v_tenant and c.payer_id = v_coverage.payer_id
       and (c.id = p_coverage_id or c.family_id_bidx = v_coverage.family_id_bidx)
     order by c.id
     for no key update
@@ -44641,8 +45266,8 @@ begin
     tenant_id, request_number, coverage_id, patient_id, encounter_id, payer_id, purposes, items, correlation_id
   )
   values (
-    v_tenant, core.next_default_number('eligibility', '', 'ELG-{YY}-'), p_coverage_id, p_patient_id, p_encounter_id,
-    p_payer_id, p_purposes, p_items, v_correlation_id
+    v_tenant, core.next_default_number('eligibility', '', 'ELG-{YY}-', p_at => billing.date_of_tenant()), p_coverage_id, p_patient_id,
+    p_encounter_id, p_payer_id, p_purposes, p_items, v_correlation_id
   )
   on conflict (tenant_id, correlation_id) do nothing
   returning * into v_check;
@@ -44809,8 +45434,8 @@ begin
     primary_specialty
   )
   values (
-    v_tenant, core.next_default_number('case', '', 'CASE-{YY}-'), p_tms_case_id, v_patient_id, p_encounter_id,
-    p_coverage_id, p_hospital_code, core.current_user_id(), p_home_state, p_treating_state,
+    v_tenant, core.next_default_number('case', '', 'CASE-{YY}-', p_at => billing.date_of_tenant()), p_tms_case_id,
+    v_patient_id, p_encounter_id, p_coverage_id, p_hospital_code, core.current_user_id(), p_home_state, p_treating_state,
     p_home_state <> p_treating_state, p_admission_type, now(), p_backdated_to, p_telephonic, p_mother_case_id is not null,
     p_mother_case_id, p_primary_specialty
   )
@@ -45344,8 +45969,8 @@ create or replace function insurance.next_claim_number(p_use text) returns text
   set search_path = pg_catalog, pg_temp
 as $$
   select case p_use
-    when 'claim' then core.next_default_number('claim', '', 'CLM-{YY}-')
-    else core.next_default_number('preauth', '', 'PA-{YY}-')
+    when 'claim' then core.next_default_number('claim', '', 'CLM-{YY}-', p_at => billing.date_of_tenant())
+    else core.next_default_number('preauth', '', 'PA-{YY}-', p_at => billing.date_of_tenant())
   end
 $$;
 
@@ -45477,6 +46102,18 @@ $$;
 comment on function insurance.review_document(uuid, boolean, text) is 'about=The medical coordinator (or the payer) accepts a paper or refuses it with a reason; only accepted papers count for the guideline. IM002 no reason, IM005 no such paper.';
 
 -- What must hold before a submission leaves. Each check raises its own code; the operations that submit call them.
+create or replace function insurance.date_of_claim(p_claim insurance.insurance_claims) returns date
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select billing.clinic_date(e.clinic_id)
+  from clinical.encounters e
+  where e.tenant_id = p_claim.tenant_id and e.id = p_claim.encounter_id
+$$;
+
+comment on function insurance.date_of_claim(insurance.insurance_claims) is 'about=The date of now in the clinic that a submission comes from.';
+
 create or replace function insurance.check_coverage(p_claim insurance.insurance_claims) returns void
   language plpgsql
   stable
@@ -45491,7 +46128,7 @@ begin
     join insurance.payers p on p.id = c.payer_id
     where
       c.tenant_id = p_claim.tenant_id and c.id = p_claim.coverage_id and c.deleted_at is null and c.status = 'active'
-      and c.period @> current_date and p.status = 'active'
+      and c.period @> insurance.date_of_claim(p_claim) and p.status = 'active'
   ) then
     raise exception 'coverage % is not in force', p_claim.coverage_id
       using errcode = 'IM600', hint = 'state, dates and payer of the coverage must be good today';
@@ -45604,7 +46241,7 @@ begin
     join clinical.stg_guidelines g on g.code = b.stg_code
     where
       i.tenant_id = p_claim.tenant_id and i.claim_id = p_claim.id and g.status = 'active'
-      and g.effective @> current_date and (g.tenant_id is null or g.tenant_id = p_claim.tenant_id)
+      and g.effective @> insurance.date_of_claim(p_claim) and (g.tenant_id is null or g.tenant_id = p_claim.tenant_id)
     order by g.code, g.tenant_id nulls last
   loop
     continue when clinical.evaluate_stg_claim(
@@ -46741,8 +47378,8 @@ declare
   v_role text := coalesce(p_response ->> 'actor_role', 'PAYER');
   v_was insurance.claim_status := p_claim.status;
 begin
-  if v_claim.status in ('queried', 'dispatch_failed') and v_answer <> 'queried' then
-    -- decided without our answer, or after all
+  if v_claim.status = 'dispatch_failed' or (v_claim.status = 'queried' and v_answer <> 'queried') then
+    -- it arrived after all, or is decided without our answer
     update insurance.payer_queries q
     set status = 'withdrawn'
     where q.tenant_id = v_claim.tenant_id and q.claim_id = v_claim.id and q.status = 'open';
@@ -47283,7 +47920,7 @@ comment on function insurance.dispute_claim_payment(uuid, text) is 'about=Object
 
 -- laboratory: functions
 
--- Who works, and what is locked. Order of locks: idempotency key, order, sample, items and results, numbers, outbox.
+-- Who works, and what is locked. Order of locks: idempotency key, order, sample, items and results, account, numbers, outbox.
 -- Everything below an order is changed under the lock of the order, so its parts always agree.
 create or replace function laboratory.lock_order(p_order_id uuid) returns laboratory.lab_orders
   language plpgsql
@@ -47431,6 +48068,32 @@ $$;
 
 comment on function laboratory.charge(uuid, text, text, uuid) is 'about=Puts the price of a test or panel on the account of the encounter, once; null when billing has none.';
 
+create or replace function laboratory.cancel_charge(p_item laboratory.lab_order_items, p_reason text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_item.charge_item_id is null or exists ( -- the rest of its panel goes on
+    select
+    from laboratory.lab_order_items i
+    where
+      i.tenant_id = p_item.tenant_id and i.order_id = p_item.order_id and i.charge_item_id = p_item.charge_item_id
+      and i.status <> 'cancelled'
+  ) then
+    return;
+  end if;
+  perform billing.cancel_charge(p_item.charge_item_id, p_reason);
+exception
+  when sqlstate 'IM557' or sqlstate 'IM558' then -- on a bill, or the account is closed: only a credit note helps now
+    perform core.enqueue(
+      'charge', p_item.charge_item_id, 'charge.credit_requested.v1',
+      pg_catalog.jsonb_build_object('charge_item_id', p_item.charge_item_id, 'order_id', p_item.order_id)
+    );
+end
+$$;
+
+comment on function laboratory.cancel_charge(laboratory.lab_order_items, text) is 'about=Cancels the charge of a cancelled test, or of a panel with its last one. What is on a bill stays and is announced as charge.credit_requested.v1.';
+
 create or replace function laboratory.check_requester(
   p_patient_id uuid,
   p_encounter_id uuid,
@@ -47510,6 +48173,7 @@ declare
   v_item record;
   v_items jsonb := '[]';
   v_tests uuid[] := '{}';
+  v_panels uuid[];
   v_item_id uuid;
   v_charge_id uuid;
   v_charged boolean := false;
@@ -47550,9 +48214,21 @@ begin
       using errcode = '22023', hint = 'give the clinic whose laboratory works on it';
   end if;
 
-  -- what is ordered: panels opened, a test once
+  -- what is ordered: panels opened, a test once; one that an ordered panel holds is not charged beside it
+  v_panels := array(
+    select t.id
+    from pg_catalog.unnest(p_codes) as c (code)
+    cross join lateral laboratory.find_test(c.code) as t
+    where t.kind = 'panel'
+  );
   foreach v_code in array p_codes loop
     v_test := laboratory.find_test(v_code);
+    continue when exists (
+      select
+      from laboratory.lab_panel_members m
+      where
+        m.panel_id = any (v_panels) and m.test_id = v_test.id and (m.tenant_id = v_tenant or m.tenant_id is null)
+    );
     if v_test.kind = 'panel' then
       v_charge_id := laboratory.charge(p_encounter_id, v_code, 'laboratory.lab_orders', v_order_id);
     end if;
@@ -47707,12 +48383,13 @@ begin
   ) then
     perform laboratory.move_sample(laboratory.lock_sample(v_sample_id), 'cancelled');
   end if;
+  perform laboratory.cancel_charge(v_item, p_reason);
   perform laboratory.settle_order(v_item.order_id);
   return v_item;
 end
 $$;
 
-comment on function laboratory.cancel_order_item(uuid, text) is 'about=Cancels a test that is not in process yet, its planned sample when nothing else needs it, and the order when nothing is left. The charge stays: billing decides about it. IM001 too far on, IM002 no reason, IM005 no such item.';
+comment on function laboratory.cancel_order_item(uuid, text) is 'about=Cancels a test that is not in process yet, its planned sample when nothing else needs it, and the order when nothing is left. Its charge is cancelled, that of a panel with its last test; what is on a bill stays, and event charge.credit_requested.v1 asks for a credit note. IM001 too far on, IM002 no reason, IM005 no such item.';
 
 create or replace function laboratory.cancel_order(p_order_id uuid, p_reason text) returns laboratory.lab_orders
   language plpgsql
@@ -47738,7 +48415,7 @@ begin
 end
 $$;
 
-comment on function laboratory.cancel_order(uuid, text) is 'about=Cancels all tests of an order, or none when one is in process. IM001 one is too far on, IM002 no reason, IM005 no such order.';
+comment on function laboratory.cancel_order(uuid, text) is 'about=Cancels all tests of an order with their charges, or none when one is in process. IM001 one is too far on, IM002 no reason, IM005 no such order.';
 
 -- From an order to labelled samples, and from a sample to its aliquots.
 create or replace function laboratory.add_sample(
@@ -48257,6 +48934,24 @@ $$;
 
 comment on function laboratory.find_reference_range(uuid, uuid, boolean, date) is 'about=The reference range of a test for a patient on a day: the tenant''s before shared ones, one for the sex before one for any; null when there is none.';
 
+create or replace function laboratory.day_of(p_result laboratory.lab_results) returns date
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select (p_result.resulted_at at time zone c.timezone)::date
+    from laboratory.lab_order_items i
+    join laboratory.lab_orders o on o.tenant_id = i.tenant_id and o.id = i.order_id
+    join facility.clinics c on c.tenant_id = o.tenant_id and c.id = o.clinic_id
+    where i.tenant_id = p_result.tenant_id and i.id = p_result.order_item_id
+  );
+end
+$$;
+
+comment on function laboratory.day_of(laboratory.lab_results) is 'about=The day of a result in the time zone of its clinic, where birthdays are counted.';
+
 create or replace function laboratory.judge(p_result laboratory.lab_results, p_test laboratory.lab_tests, p_pregnant boolean)
   returns laboratory.lab_results
   language plpgsql
@@ -48269,7 +48964,7 @@ declare
   v_previous numeric;
 begin
   v_range := laboratory.find_reference_range(
-    p_test.id, p_result.patient_id, p_pregnant, (p_result.resulted_at at time zone 'UTC')::date
+    p_test.id, p_result.patient_id, p_pregnant, laboratory.day_of(p_result)
   );
   v_result.reference_range_id := v_range.id;
   v_result.reference_text := coalesce(
@@ -48949,7 +49644,13 @@ begin
   v_new.value_code := p_value_code;
   v_new.comparator := p_comparator;
   v_new.is_critical := false;
-  v_new := laboratory.judge(v_new, v_test, false);
+  -- by the range of the old one: whether the patient was pregnant is stored nowhere else
+  v_new := laboratory.judge(
+    v_new, v_test,
+    v_old.reference_range_id is not distinct from (
+      laboratory.find_reference_range(v_old.test_id, v_old.patient_id, true, laboratory.day_of(v_old))
+    ).id
+  );
 
   update laboratory.lab_results r set status = 'superseded' where r.tenant_id = v_tenant and r.id = p_result_id;
   insert into laboratory.lab_results (
@@ -49148,12 +49849,21 @@ declare
 begin
   v_since := greatest(v_since, laboratory.last_maintenance(p_device_id, p_at));
   select
-    pg_catalog.count(*),
-    pg_catalog.count(*) filter (where newest.verdict = 'reject'),
+    pg_catalog.count(*) filter (where newest.in_use),
+    pg_catalog.count(*) filter (where newest.in_use and newest.verdict = 'reject'),
     pg_catalog.count(*) filter (where newest.verdict <> 'reject' and newest.run_at >= v_since)
   into v_levels, v_rejected, v_accepted
   from (
-    select distinct on (l.level) q.verdict, q.run_at
+    -- a level that was given up blocks nothing any more; a retired lot is not changed again
+    select distinct on (l.level)
+      q.verdict, q.run_at,
+      exists (
+        select
+        from laboratory.qc_lots u
+        where
+          u.tenant_id = v_tenant and u.device_id = p_device_id and u.test_id = p_test_id and u.level = l.level
+          and (u.status <> 'retired' or u.updated_at > p_at)
+      ) as in_use
     from laboratory.qc_lots l
     cross join lateral (
       select r.verdict, r.run_at
@@ -49175,7 +49885,7 @@ begin
 end
 $$;
 
-comment on function laboratory.qc_state(uuid, uuid, timestamptz) is 'about=Quality control of an analyser and test at an instant: rejected when the newest run of a level was, accepted when one was accepted since the last maintenance and within laboratory.qc_valid_hours, else missing. A device that needs none is accepted until it has runs.';
+comment on function laboratory.qc_state(uuid, uuid, timestamptz) is 'about=Quality control of an analyser and test at an instant: rejected when the newest run of a level in use was, accepted when one was accepted since the last maintenance and within laboratory.qc_valid_hours, else missing. A device that needs none is accepted until it has runs.';
 
 create or replace function laboratory.needs_qc(p_device_id uuid) returns boolean
   language plpgsql
@@ -52100,7 +52810,7 @@ begin
   join medication.prescription_items i on i.tenant_id = p.tenant_id and i.prescription_id = p.id
   cross join lateral medication.ingredients_of(i) as g (ingredient)
   where
-    p.tenant_id = p_prescription.tenant_id and p.patient_id = p_prescription.patient_id
+    p.tenant_id = p_prescription.tenant_id and p.patient_id = any (patient.ids_of(p_prescription.patient_id))
     and case
       when p.id = p_prescription.id then i.status in ('draft', 'active', 'on_hold')
       -- the prescription that this one replaces does not count against it
@@ -52208,7 +52918,7 @@ begin
     select
     from clinical.allergies a
     where
-      a.tenant_id = p_prescription.tenant_id and a.patient_id = p_prescription.patient_id
+      a.tenant_id = p_prescription.tenant_id and a.patient_id = any (patient.ids_of(p_prescription.patient_id))
       and a.clinical_status = 'active' and a.verification_status not in ('refuted', 'entered_in_error')
       and a.deleted_at is null
   ) then
@@ -52785,6 +53495,15 @@ begin
       (p_line ->> 'reservation_id')::uuid, v_quantity, p_store_location_id, p_patient_id, v_line
     );
   elsif p_line ->> 'batch_id' is not null then
+    -- what was checked is the item: a batch of another one would go out in its name
+    perform
+    from inventory.batches b
+    where
+      b.tenant_id = core.require_tenant() and b.id = (p_line ->> 'batch_id')::uuid and b.item_id = v_line.item_id;
+    if not found then
+      raise exception 'batch % is not one of item %', p_line ->> 'batch_id', v_line.item_id
+        using errcode = 'IM005', hint = 'choose a batch of the item, or name the item of the batch in item_id';
+    end if;
     v_line.id := core.uuid_v7();
     return next medication.line_of(
       inventory.post_movement(
@@ -52810,7 +53529,7 @@ begin
 end
 $$;
 
-comment on function medication.take_line(jsonb, uuid, uuid, uuid, date) is 'about=Takes the goods of one line out of stock: from its reservation, from its batch, or from what expires first and lasts for the course. One row a batch, to be stored. IM002, IM006 substitution, IM404 more than prescribed, IM500 too little, IM501 expired, IM502 blocked, IM504 reservation gone, IM505 too little of the batch.';
+comment on function medication.take_line(jsonb, uuid, uuid, uuid, date) is 'about=Takes the goods of one line out of stock: from its reservation, from its batch, or from what expires first and lasts for the course. One row a batch, to be stored. IM002, IM006 substitution, IM005 the batch is of another item, IM404 more than prescribed, IM500 too little, IM501 expired, IM502 blocked, IM504 reservation gone, IM505 too little of the batch.';
 
 -- Dispensing. One call picks the goods and, when one pair of eyes is enough, hands them over; else a second person
 -- completes it. Stock, prescription, charges and the dispense change together or not at all.
@@ -52863,6 +53582,13 @@ begin
   if jsonb_array_length(p_lines) = 0 then
     raise exception 'nothing is dispensed' using errcode = '22023', hint = 'pass at least one line';
   end if;
+  if exists (
+    select
+    from jsonb_array_elements(p_lines) as l (line)
+    where ((l.line ->> 'quantity')::numeric > 0) is not true -- before equal lines are summed
+  ) then
+    raise exception 'a line has no quantity' using errcode = '22023', hint = 'each line has a quantity of more than 0';
+  end if;
   if p_prescription_id is not null then
     select coalesce((l.line ->> 'prescription_item_id')::uuid, core.zero_uuid()) into v_bad
     from jsonb_array_elements(p_lines) as l (line)
@@ -52880,7 +53606,7 @@ begin
     from jsonb_array_elements(p_lines) as l (line)
     -- the limit keeps it a look-up a line: ->> is not leakproof, a join on it would read all items of the tenant
     left join lateral (
-      select k.id, k.drug_id
+      select k.id, k.kind, k.drug_id, k.is_controlled
       from inventory.items k
       where k.tenant_id = v_tenant and k.id = (l.line ->> 'item_id')::uuid and k.active and k.deleted_at is null
       limit 1
@@ -52889,6 +53615,7 @@ begin
     where
       i.id is null or l.line ->> 'prescription_item_id' is not null
       or coalesce(d.schedule, 'none') not in ('OTC', 'none')
+      or i.is_controlled or (i.kind = 'drug' and i.drug_id is null) -- nobody knows its schedule
   ) then
     raise exception 'an item is not sold without a prescription'
       using errcode = 'IM006', hint = 'over the counter go drugs of schedule OTC and other goods only';
@@ -52896,19 +53623,28 @@ begin
 
   -- One order of locks for all: by stock item; within an item first what walks its batches in the order of expiry.
   return query
-  select l.line || jsonb_build_object('item_id', l.item_id)
+  select l.line
   from (
+    -- one thing scanned twice is one line: a batch stands in a dispense once
     select
-      e.value as line,
-      coalesce(
-        (e.value ->> 'item_id')::uuid,
-        (
-          select medication.stock_item_of(i.drug_id, p_store_location_id)
-          from medication.prescription_items i
-          where i.tenant_id = v_tenant and i.id = (e.value ->> 'prescription_item_id')::uuid
-        )
-      ) as item_id
-    from jsonb_array_elements(p_lines) as e (value)
+      e.line || jsonb_build_object('quantity', sum(e.quantity)) as line, (e.line ->> 'item_id')::uuid as item_id
+    from (
+      select
+        a.value - 'quantity' || jsonb_build_object(
+          'item_id',
+          coalesce(
+            (a.value ->> 'item_id')::uuid,
+            (
+              select medication.stock_item_of(i.drug_id, p_store_location_id)
+              from medication.prescription_items i
+              where i.tenant_id = v_tenant and i.id = (a.value ->> 'prescription_item_id')::uuid
+            )
+          )
+        ) as line,
+        (a.value ->> 'quantity')::numeric as quantity
+      from jsonb_array_elements(p_lines) as a (value)
+    ) e
+    group by e.line
   ) l
   left join lateral (
     select h.batch_id
@@ -52926,7 +53662,7 @@ begin
 end
 $$;
 
-comment on function medication.ordered_lines(jsonb, uuid, uuid) is 'about=The lines of a dispense, checked, with their stock item, in the order in which they lock stock. IM001 a line names no active item of the prescription, IM006 not sold without a prescription, IM500 no stock item is the drug, 22023 unknown key or no line.';
+comment on function medication.ordered_lines(jsonb, uuid, uuid) is 'about=The lines of a dispense, checked, with their stock item, equal ones as one, in the order in which they lock stock. IM001 a line names no active item of the prescription, IM006 not sold without a prescription, IM500 no stock item is the drug, 22023 unknown key, no line or no quantity.';
 
 create or replace function medication.charge_lines(p_dispense medication.dispenses) returns text
   language plpgsql
@@ -53232,8 +53968,8 @@ begin
     if v_line.prescription_item_id is not null then
       perform medication.count_dispensed(v_line.prescription_item_id, -v_line.quantity);
     end if;
-    perform inventory.post_movement(
-      'return_in', v_dispense.store_location_id, v_line.batch_id, v_line.quantity, 'medication.dispense_items',
+    perform inventory.take_back(
+      v_dispense.store_location_id, v_line.batch_id, v_line.quantity, 'medication.dispense_items',
       v_line.id, medication.movement_key('cancel', v_line.id), p_patient_id => v_dispense.patient_id
     );
   end loop;
@@ -53282,8 +54018,8 @@ begin
   v_line.return_of_item_id := v_given.id;
   v_line.unit_price := v_given.unit_price;
   v_line := medication.line_of(
-    inventory.post_movement(
-      'return_in', p_dispense.store_location_id, v_given.batch_id, v_quantity, 'medication.dispense_items', v_line.id,
+    inventory.take_back(
+      p_dispense.store_location_id, v_given.batch_id, v_quantity, 'medication.dispense_items', v_line.id,
       medication.movement_key('return', v_line.id), p_patient_id => p_dispense.patient_id
     ),
     v_line
@@ -53789,12 +54525,31 @@ create or replace function payment.complete(p_payment payment.payments, p_keep_r
 as $$
 declare
   v_item record;
-  v_payment payment.payments;
+  v_payment payment.payments := p_payment;
 begin
+  perform billing.lock_accounts_of(
+    p_payment.account_id,
+    array(
+      select i.invoice_id
+      from payment.payment_items i
+      where i.tenant_id = p_payment.tenant_id and i.payment_id = p_payment.id and i.purpose = 'invoice'
+    )
+  );
+  -- money for an account that was closed meanwhile is the patient's advance
+  if exists (
+    select
+    from billing.accounts a
+    where a.tenant_id = p_payment.tenant_id and a.id = p_payment.account_id and a.status = 'closed'
+  ) then
+    update payment.payments p
+    set account_id = null
+    where p.tenant_id = p_payment.tenant_id and p.id = p_payment.id
+    returning p.* into v_payment;
+  end if;
   perform payment.post(
     p_payment, 'payment', p_payment.id, 'advance', payment.money_account(p_payment.mode), p_payment.amount
   );
-  perform payment.add_to_account(p_payment, p_payment.amount);
+  perform payment.add_to_account(v_payment, p_payment.amount);
   for v_item in
     select i.invoice_id, sum(i.amount) as amount
     from payment.payment_items i
@@ -53806,7 +54561,7 @@ begin
       perform payment.use_for_invoice(p_payment, v_item.invoice_id, v_item.amount);
     exception
       -- the money is here, so it is kept as an advance when its bill was paid or credited in the meantime
-      when sqlstate 'IM001' or sqlstate 'IM006' or sqlstate 'IM554' or sqlstate 'IM556' then
+      when sqlstate 'IM001' or sqlstate 'IM006' or sqlstate 'IM554' or sqlstate 'IM556' or sqlstate 'IM558' then
         if not p_keep_rest then
           raise;
         end if;
@@ -53815,7 +54570,9 @@ begin
   update payment.payments p
   set
     status = 'completed',
-    receipt_number = coalesce(p.receipt_number, core.next_default_number('receipt', '', 'RCP-{YY}-'))
+    receipt_number = coalesce(
+      p.receipt_number, core.next_default_number('receipt', '', 'RCP-{YY}-', p_at => billing.date_of_tenant())
+    )
   where p.tenant_id = p_payment.tenant_id and p.id = p_payment.id
   returning p.* into v_payment;
   return v_payment;
@@ -53833,6 +54590,7 @@ declare
   v_reserved numeric;
   v_allocation_id uuid;
 begin
+  perform billing.lock_accounts_of(p_payment.account_id, array[p_invoice_id]);
   select coalesce(sum(r.amount), 0) into v_reserved
   from payment.refunds r
   where
@@ -53844,45 +54602,121 @@ begin
       p_key
     )
   ).id;
-  perform payment.count_allocated(p_payment.id);
+  perform payment.count_allocated(p_payment.id, p_invoice_id);
   return v_allocation_id;
 end
 $$;
 
 comment on function payment.use_for_invoice(payment.payments, uuid, numeric, text) is 'about=Lets a payment that the caller has locked pay so much of a bill: at most its amount less what was refunded or is asked back. Fails as billing.allocate does.';
 
-create or replace function payment.count_allocated(p_payment_id uuid) returns void
+create or replace function payment.account_of_bill(p_invoice_id uuid) returns uuid
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select i.account_id
+  from billing.invoices i
+  where i.tenant_id = core.require_tenant() and i.id = p_invoice_id
+$$;
+
+comment on function payment.account_of_bill(uuid) is 'about=The account of a bill, which never changes; null when there is no such bill.';
+
+create or replace function payment.count_allocated(p_payment_id uuid, p_invoice_id uuid) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_account_id uuid := payment.account_of_bill(p_invoice_id);
+  v_before payment.payments;
+  v_payment payment.payments;
+  v_change numeric;
+begin
+  select p.* into v_before from payment.payments p where p.tenant_id = v_tenant and p.id = p_payment_id;
+  update payment.payments p
+  set
+    allocated = (
+      select coalesce(sum(a.amount), 0)
+      from billing.payment_allocations a
+      where a.tenant_id = v_tenant and a.payment_id = p_payment_id
+    ),
+    account_id = coalesce(p.account_id, v_account_id)
+  where p.tenant_id = v_tenant and p.id = p_payment_id
+  returning p.* into v_payment;
+  if v_before.account_id is null then
+    perform payment.add_to_account(v_payment, v_payment.amount - v_payment.refunded);
+  end if;
+  v_change := v_payment.allocated - v_before.allocated; -- none when an allocation was repeated
+  if v_change <> 0 and v_payment.account_id <> v_account_id then
+    perform payment.add_to_account(v_payment, -v_change);
+    v_payment.account_id := v_account_id;
+    perform payment.add_to_account(v_payment, v_change);
+  end if;
+end
+$$;
+
+comment on function payment.count_allocated(uuid, uuid) is 'about=Counts what a locked payment pays, after something of a bill was allocated or reversed. A payment without an account goes to that of the bill; what the payment of another account pays counts on the account of the bill. IM558 account closed.';
+
+create or replace function payment.check_items(p_items jsonb, p_amount numeric) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_item jsonb;
+  v_amount numeric;
+begin
+  for v_item in
+    select i.value from jsonb_array_elements(p_items) i
+  loop
+    v_amount := (v_item ->> 'amount')::numeric;
+    if
+      (v_item ->> 'purpose') in ('invoice', 'appointment', 'advance', 'pharmacy', 'other') is not true
+      or (v_amount > 0 and v_amount = round(v_amount, 2) and v_amount < 'NaN') is not true
+      or v_item ->> 'purpose' = 'invoice' and v_item ->> 'invoice_id' is null
+    then
+      raise exception 'an item has no known purpose, no amount above zero with two decimals, or no invoice'
+        using errcode = '22023', hint = 'give each item its purpose and amount, and one of purpose invoice its invoice_id';
+    end if;
+  end loop;
+  if p_amount is distinct from (select sum((i.value ->> 'amount')::numeric) from jsonb_array_elements(p_items) i) then
+    raise exception 'the items do not add up to the amount'
+      using errcode = 'IM553', hint = 'let the amounts of the items add up';
+  end if;
+  perform payment.check_item_references(p_items);
+end
+$$;
+
+comment on function payment.check_items(jsonb, numeric) is 'about=Items that payment.payment_items takes: IM553 unless they add up to the amount, IM005 no such bill or appointment, 22023 an item that cannot be stored.';
+
+create or replace function payment.check_item_references(p_items jsonb) returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tenant uuid := core.require_tenant();
 begin
-  update payment.payments p
-  set allocated = (
-    select coalesce(sum(a.amount), 0)
-    from billing.payment_allocations a
-    where a.tenant_id = v_tenant and a.payment_id = p_payment_id
-  )
-  where p.tenant_id = v_tenant and p.id = p_payment_id;
-end
-$$;
-
-comment on function payment.count_allocated(uuid) is 'about=Counts what a locked payment pays.';
-
-create or replace function payment.check_items(p_items jsonb, p_amount numeric) returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if p_amount is distinct from (select sum((i.value ->> 'amount')::numeric) from jsonb_array_elements(p_items) i) then
-    raise exception 'the items do not add up to the amount'
-      using errcode = 'IM553', hint = 'let the amounts of the items add up';
+  if exists (
+    select
+    from jsonb_array_elements(p_items) i
+    where
+      i.value ->> 'invoice_id' is not null
+      and not exists (
+        select from billing.invoices b where b.tenant_id = v_tenant and b.id = (i.value ->> 'invoice_id')::uuid
+      )
+      or i.value ->> 'appointment_id' is not null
+      and not exists (
+        select
+        from scheduling.appointments a
+        where a.tenant_id = v_tenant and a.id = (i.value ->> 'appointment_id')::uuid
+      )
+  ) then
+    raise exception 'an item names a bill or appointment that does not exist'
+      using errcode = 'IM005', hint = 'choose bills and appointments of the tenant';
   end if;
 end
 $$;
 
-comment on function payment.check_items(jsonb, numeric) is 'about=IM553 unless the items add up to the amount.';
+comment on function payment.check_item_references(jsonb) is 'about=IM005 when an item names a bill or appointment that the tenant does not have.';
 
 create or replace function payment.place_of(p_account_id uuid, p_clinic_id uuid, p_patient_id uuid)
   returns table (account_id uuid, clinic_id uuid, patient_id uuid)
@@ -53961,7 +54795,20 @@ begin
     return v_payment;
   end if;
   perform payment.check_items(v_items, p_amount);
-  select p.* into v_place from payment.place_of(p_account_id, p_clinic_id, p_patient_id) p;
+  select p.* into v_place
+  from payment.place_of(
+    coalesce(
+      p_account_id,
+      (
+        select payment.account_of_bill((i.value ->> 'invoice_id')::uuid)
+        from jsonb_array_elements(v_items) with ordinality i
+        where i.value ->> 'purpose' = 'invoice'
+        order by i.ordinality
+        limit 1
+      )
+    ),
+    p_clinic_id, p_patient_id
+  ) p;
   if p_provider_ref is not null and exists (
     select
     from payment.payments p
@@ -53982,7 +54829,7 @@ begin
   );
   if p_mode = 'cheque' then -- it counts when the bank has paid it
     update payment.payments p
-    set receipt_number = core.next_default_number('receipt', '', 'RCP-{YY}-')
+    set receipt_number = core.next_default_number('receipt', '', 'RCP-{YY}-', p_at => billing.date_of_tenant())
     where p.tenant_id = v_tenant and p.id = v_payment.id
     returning p.* into v_payment;
   else
@@ -53993,7 +54840,7 @@ begin
 end
 $$;
 
-comment on function payment.receive(text, text, numeric, jsonb, uuid, uuid, uuid, uuid, text, text, date, text) is 'about=A receipt at the counter, in the tenant''s currency unless another is given. Items [{"purpose", "invoice_id", "appointment_id", "description", "amount"}] add up to the amount; without items it is an advance; those of purpose invoice pay their bills at once. A cheque stays pending until payment.settle_cheque. Same p_key and content, same payment. IM001 a bill that cannot be paid, IM003, IM005 no such account or bill, IM006, IM010, IM011, IM553 items do not add up, IM554 more than a bill has open, IM556 other currency, IM581 reference known.';
+comment on function payment.receive(text, text, numeric, jsonb, uuid, uuid, uuid, uuid, text, text, date, text) is 'about=A receipt at the counter, in the tenant''s currency unless another is given. Items [{"purpose", "invoice_id", "appointment_id", "description", "amount"}] add up to the amount; without items it is an advance; those of purpose invoice pay their bills at once, and without an account it goes to that of the first bill. A cheque stays pending until payment.settle_cheque. Same p_key and content, same payment. IM001 a bill that cannot be paid, IM003, IM005 no such account or bill, IM006, IM010, IM011, IM553 items do not add up, IM554 more than a bill has open, IM556 other currency, IM581 reference known, 22023 an item that cannot be stored.';
 
 create or replace function payment.settle_cheque(p_payment_id uuid, p_cleared boolean, p_reason text default null)
   returns payment.payments
@@ -54068,7 +54915,7 @@ $$;
 
 comment on function payment.void(uuid, text) is 'about=Takes back a receipt that was written by mistake and pays nothing. IM001 not completed, used, or taken by a provider, IM002 reason missing, IM005, IM558 account closed.';
 
--- Which bills a payment pays. Order of locks: payment, bill.
+-- Which bills a payment pays. Order of locks: payment, accounts, bill.
 create or replace function payment.allocate(p_payment_id uuid, p_invoice_id uuid, p_amount numeric, p_key text default null)
   returns payment.payments
   language plpgsql
@@ -54092,7 +54939,7 @@ begin
 end
 $$;
 
-comment on function payment.allocate(uuid, uuid, numeric, text) is 'about=Lets a payment pay so much of a bill; returns the payment. What was refunded or is asked back is not to be used. Same p_key, once. IM001 payment or bill in the wrong state, IM003, IM005, IM006 a scheme''s bill, IM011, IM554 more than the bill has open, IM555 more than the payment has left, IM556 other currency.';
+comment on function payment.allocate(uuid, uuid, numeric, text) is 'about=Lets a payment pay so much of a bill; returns the payment, which then has the account of the bill if it had none. What was refunded or is asked back is not to be used. Same p_key, once. IM001 payment or bill in the wrong state, IM003, IM005, IM006 a scheme''s bill, IM011, IM554 more than the bill has open, IM555 more than the payment has left, IM556 other currency, IM558 account closed.';
 
 create or replace function payment.reverse_allocation(p_allocation_id uuid, p_reason text) returns payment.payments
   language plpgsql
@@ -54103,24 +54950,26 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_payment_id uuid;
+  v_invoice_id uuid;
   v_payment payment.payments;
 begin
-  select a.payment_id into v_payment_id
+  select a.payment_id, a.invoice_id into v_payment_id, v_invoice_id
   from billing.payment_allocations a
   where a.tenant_id = v_tenant and a.id = p_allocation_id and a.payment_id is not null;
   if not found then
     raise exception 'allocation % of a payment does not exist', p_allocation_id
       using errcode = 'IM005', hint = 'choose a row of billing.payment_allocations with a payment';
   end if;
-  perform payment.lock_payment(v_payment_id);
+  v_payment := payment.lock_payment(v_payment_id);
+  perform billing.lock_accounts_of(v_payment.account_id, array[v_invoice_id]);
   perform billing.reverse_allocation(p_allocation_id, p_reason);
-  perform payment.count_allocated(v_payment_id);
+  perform payment.count_allocated(v_payment_id, v_invoice_id);
   select p.* into v_payment from payment.payments p where p.tenant_id = v_tenant and p.id = v_payment_id;
   return v_payment;
 end
 $$;
 
-comment on function payment.reverse_allocation(uuid, text) is 'about=Takes back what a payment paid of a bill: the bill is open again and the payment has it left. Once. IM002 reason missing, IM003, IM005.';
+comment on function payment.reverse_allocation(uuid, text) is 'about=Takes back what a payment paid of a bill: the bill is open again and the payment has it left. Once. IM002 reason missing, IM003, IM005, IM558 account closed.';
 
 -- From the wish to collect to the provider's door.
 create or replace function payment.lock_intent(p_intent_id uuid) returns payment.payment_intents
@@ -54204,14 +55053,6 @@ begin
       using errcode = 'IM011', hint = 'choose a new key for a new intent';
   end if;
   perform payment.check_items(v_items, p_amount);
-  if v_items @> '[{"purpose": "invoice"}]' and exists (
-    select
-    from jsonb_array_elements(v_items) i
-    where i.value ->> 'purpose' = 'invoice' and i.value ->> 'invoice_id' is null
-  ) then
-    raise exception 'an item of purpose invoice names its invoice'
-      using errcode = '22023', hint = 'add invoice_id to the item';
-  end if;
   if p_provider_id is not null then
     perform payment.active_provider(p_provider_id);
   end if;
@@ -54221,7 +55062,8 @@ begin
     provider_id, channel, return_url, expires_at
   )
   values (
-    v_tenant, core.next_default_number('payment_intent', '', 'PAY-{YY}-'), p_key, v_place.patient_id,
+    v_tenant, core.next_default_number('payment_intent', '', 'PAY-{YY}-', p_at => billing.date_of_tenant()), p_key,
+    v_place.patient_id,
     coalesce(v_place.account_id, p_account_id), v_place.clinic_id, p_purpose, p_amount, v_currency, v_items, p_provider_id,
     p_channel, p_return_url, now() + p_ttl
   )
@@ -54230,7 +55072,7 @@ begin
 end
 $$;
 
-comment on function payment.create_intent(text, text, numeric, text, jsonb, uuid, uuid, uuid, uuid, text, interval, text) is 'about=An intention to collect an amount for purpose invoice, advance, appointment or pharmacy; items as in payment.receive. Same p_key and content, same intent. IM003, IM005 no such account or provider, IM011, IM553 items do not add up.';
+comment on function payment.create_intent(text, text, numeric, text, jsonb, uuid, uuid, uuid, uuid, text, interval, text) is 'about=An intention to collect an amount for purpose invoice, advance, appointment or pharmacy; items as in payment.receive. Same p_key and content, same intent. IM003, IM005 no such account, provider, bill or appointment, IM011, IM553 items do not add up, 22023 an item that cannot be stored.';
 
 create or replace function payment.active_provider(p_provider_id uuid) returns payment.payment_providers
   language plpgsql
@@ -54546,6 +55388,30 @@ $$;
 
 comment on function payment.require_user() is 'about=The signed-in user. IM006 there is none.';
 
+create or replace function payment.check_sendable(p_refund payment.refunds) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_payment payment.payments;
+begin
+  select p.* into v_payment
+  from payment.payments p
+  where p.tenant_id = p_refund.tenant_id and p.id = p_refund.payment_id;
+  if v_payment.status not in ('completed', 'partially_refunded') then
+    raise exception 'payment % is %', v_payment.id, v_payment.status
+      using errcode = 'IM001', hint = 'wait until its dispute is decided; turn the refund down when the money is gone';
+  end if;
+  if v_payment.allocated + v_payment.refunded + p_refund.amount > v_payment.amount then
+    raise exception 'payment % has % left to refund', v_payment.id,
+      v_payment.amount - v_payment.allocated - v_payment.refunded
+      using errcode = 'IM582', hint = 'turn the refund down: part of the payment was charged back';
+  end if;
+end
+$$;
+
+comment on function payment.check_sendable(payment.refunds) is 'about=The payment of a locked refund is not disputed (IM001) and still has its amount (IM582).';
+
 create or replace function payment.request_refund(p_key text, p_payment_id uuid, p_amount numeric, p_reason text) returns payment.refunds
   language plpgsql
   security definer
@@ -54588,7 +55454,8 @@ begin
   end if;
   insert into payment.refunds (tenant_id, refund_number, payment_id, amount, reason, requested_by, idempotency_key)
   values (
-    v_payment.tenant_id, core.next_default_number('refund', '', 'REF-{YY}-'), p_payment_id, p_amount, p_reason, v_user, p_key
+    v_payment.tenant_id, core.next_default_number('refund', '', 'REF-{YY}-', p_at => billing.date_of_tenant()), p_payment_id, p_amount, p_reason,
+    v_user, p_key
   )
   returning * into v_refund;
   return v_refund;
@@ -54614,6 +55481,7 @@ begin
     raise exception 'nobody approves their own refund %', p_refund_id
       using errcode = 'IM006', hint = 'let a second user approve it';
   end if;
+  perform payment.check_sendable(v_refund);
   update payment.refunds r
   set status = 'approved', approved_by = v_user
   where r.tenant_id = v_refund.tenant_id and r.id = p_refund_id
@@ -54625,7 +55493,7 @@ begin
 end
 $$;
 
-comment on function payment.approve_refund(uuid) is 'about=A second user approves a refund; the money is owed from now on. IM001 rejected, IM003, IM005, IM006 own request or no user.';
+comment on function payment.approve_refund(uuid) is 'about=A second user approves a refund; the money is owed from now on. IM001 rejected, or the payment is disputed, IM003, IM005, IM006 own request or no user, IM582 part of the payment was charged back.';
 
 create or replace function payment.reject_refund(p_refund_id uuid, p_reason text) returns payment.refunds
   language plpgsql
@@ -54682,6 +55550,9 @@ begin
       using errcode = '22023', hint = 'pass one of the three';
   end if;
   if v_refund.status in ('approved', 'failed') then
+    if p_outcome <> 'failed' then
+      perform payment.check_sendable(v_refund);
+    end if;
     update payment.refunds r
     set status = 'processing', failure_code = null, provider_ref = coalesce(p_provider_ref, r.provider_ref)
     where r.tenant_id = v_refund.tenant_id and r.id = p_refund_id
@@ -54708,7 +55579,7 @@ begin
 end
 $$;
 
-comment on function payment.record_refund_result(uuid, text, text, text) is 'about=An approved refund is processing, completed (at the counter: handed over) or failed. Again: the same. IM001 not approved or over, IM003, IM005, IM558 account closed.';
+comment on function payment.record_refund_result(uuid, text, text, text) is 'about=An approved refund is processing, completed (at the counter: handed over) or failed. Again: the same. IM001 not approved or over, or the payment is disputed, IM003, IM005, IM558 account closed, IM582 part of the payment was charged back.';
 
 create or replace function payment.give_back(p_payment_id uuid, p_amount numeric, p_event jsonb) returns payment.payments
   language plpgsql
@@ -54720,7 +55591,15 @@ begin
   update payment.payments p
   set
     refunded = p.refunded + p_amount,
-    status = case when p.refunded + p_amount = p.amount then 'refunded' else 'partially_refunded' end::payment.payment_status
+    status = case
+      when exists (
+        select
+        from payment.disputes d
+        where d.tenant_id = p.tenant_id and d.payment_id = p.id and d.status in ('opened', 'evidence_submitted')
+      ) then p.status
+      when p.refunded + p_amount = p.amount then 'refunded'
+      else 'partially_refunded'
+    end::payment.payment_status
   where p.tenant_id = core.require_tenant() and p.id = p_payment_id
   returning p.* into v_payment;
   perform payment.add_to_account(v_payment, -p_amount);
@@ -54729,7 +55608,7 @@ begin
 end
 $$;
 
-comment on function payment.give_back(uuid, numeric, jsonb) is 'about=Counts money of a locked payment as gone back, on its account too, and announces it. IM558 account closed.';
+comment on function payment.give_back(uuid, numeric, jsonb) is 'about=Counts money of a locked payment as gone back, on its account too, and announces it. While a dispute is open the payment stays disputed. IM558 account closed.';
 
 -- The provider pays out what it took, less its fees. Every line must be a payment or refund of ours.
 create or replace function payment.our_amount(p_provider_id uuid, p_provider_ref text, p_is_refund boolean)
@@ -54880,17 +55759,17 @@ begin
         where later.tenant_id = v_tenant and later.payment_id = i.payment_id and later.gross > 0
       )
     );
-  -- two lines that claim the same payment, in this payout or another
-  select v_variance + coalesce(sum(i.gross), 0) into v_variance
+  -- two lines that claim the same payment or refund, in this payout or another
+  select v_variance + coalesce(sum(abs(i.gross)), 0) into v_variance
   from payment.settlement_items i
   where
-    i.tenant_id = v_tenant and i.settlement_id = p_settlement_id and i.gross > 0
+    i.tenant_id = v_tenant and i.settlement_id = p_settlement_id and i.gross <> 0
     and exists (
       select
       from payment.settlement_items other
       join payment.settlements s on s.tenant_id = other.tenant_id and s.id = other.settlement_id
       where
-        other.tenant_id = v_tenant and other.provider_ref = i.provider_ref and other.gross > 0
+        other.tenant_id = v_tenant and other.provider_ref = i.provider_ref and sign(other.gross) = sign(i.gross)
         and s.provider_id = v_settlement.provider_id and other.id < i.id
     );
   update payment.settlements s
@@ -54940,6 +55819,7 @@ $$;
 comment on function payment.post_settlement(payment.settlements) is 'about=Posts a reconciled payout: bank and charges against what the provider held.';
 
 -- Chargebacks. While a dispute is open its payment pays no bill and is not refunded; when it is lost, so is the money.
+-- Order of locks: payment, dispute, accounts, bills by id.
 create or replace function payment.open_dispute(
   p_payment_id uuid,
   p_provider_ref text,
@@ -54966,7 +55846,12 @@ begin
     raise exception 'dispute % has this reference', v_dispute.id
       using errcode = 'IM581', hint = 'look both reports up at the provider';
   end if;
-  if p_amount > v_payment.amount - v_payment.refunded then
+  -- a refund on its way counts; one that has not left waits until the dispute is decided
+  if p_amount > v_payment.amount - v_payment.refunded - (
+    select coalesce(sum(r.amount), 0)
+    from payment.refunds r
+    where r.tenant_id = v_payment.tenant_id and r.payment_id = p_payment_id and r.status = 'processing'
+  ) then
     raise exception 'payment % has less left than is disputed', p_payment_id
       using errcode = 'IM582', hint = 'look the dispute up at the provider: part of it was refunded';
   end if;
@@ -55075,7 +55960,17 @@ declare
   v_payment payment.payments;
   v_allocation record;
   v_missing numeric;
+  v_kept numeric;
 begin
+  select p.* into v_payment from payment.payments p where p.tenant_id = v_tenant and p.id = p_payment_id;
+  perform billing.lock_accounts_of(
+    v_payment.account_id,
+    array(
+      select a.invoice_id
+      from billing.payment_allocations a
+      where a.tenant_id = v_tenant and a.payment_id = p_payment_id
+    )
+  );
   for v_allocation in
     select a.id, a.invoice_id, a.amount
     from billing.payment_allocations a
@@ -55090,9 +55985,11 @@ begin
     v_missing := v_payment.allocated + v_payment.refunded + p_amount - v_payment.amount;
     exit when v_missing <= 0;
     perform billing.reverse_allocation(v_allocation.id, 'the payment was charged back');
-    perform payment.count_allocated(p_payment_id);
-    if v_allocation.amount > v_missing then
-      perform payment.use_for_invoice(v_payment, v_allocation.invoice_id, v_allocation.amount - v_missing);
+    perform payment.count_allocated(p_payment_id, v_allocation.invoice_id);
+    -- a credit note may have taken its place
+    v_kept := least(v_allocation.amount - v_missing, billing.open_of(v_allocation.invoice_id));
+    if v_kept > 0 then
+      perform payment.use_for_invoice(v_payment, v_allocation.invoice_id, v_kept);
     end if;
   end loop;
 end
@@ -55692,6 +56589,20 @@ begin
   if v_verification.status = v_outcome then
     return v_verification;
   end if;
+  if
+    p_verified
+    and tasking.acting_user_id() in (
+      v_verification.created_by,
+      (
+        select t.completed_by
+        from tasking.tasks t
+        where t.tenant_id = v_verification.tenant_id and t.id = v_verification.task_id
+      )
+    )
+  then
+    raise exception 'verification % is confirmed by another user than the one who did the task', p_verification_id
+      using errcode = 'IM006', hint = 'ask a colleague to look into the EMR';
+  end if;
   if v_verification.status in ('pending', 'failed', 'mismatch') then
     update tasking.emr_verifications v
     set status = 'manual_review'
@@ -55713,7 +56624,7 @@ begin
 end
 $$;
 
-comment on function tasking.decide_verification(uuid, boolean, text) is 'about=A person looked into the EMR: verified, with its task, or rejected with a reason. IM001 the verification is over or runs, IM002 no reason, IM005 no such verification, IM006 nobody is signed in.';
+comment on function tasking.decide_verification(uuid, boolean, text) is 'about=A person looked into the EMR: verified, with its task, or rejected with a reason. IM001 the verification is over or runs, IM002 no reason, IM005 no such verification, IM006 nobody is signed in, or the user who did the task confirms it.';
 
 -- The giver's part of a handover. Lock order of all handover operations: handover, both shifts by id, tasks by id.
 create or replace function tasking.lock_handover(p_handover_id uuid) returns tasking.handovers
@@ -56246,7 +57157,7 @@ comment on function tasking.close_shift(uuid) is 'about=Ends a shift whose tasks
 -- row. Every field is merged on its own: the later write stands, equal times are decided by the node, so that all replicas
 -- agree whatever the order of arrival. Where the device had not seen the last write of a guarded field (who does it, where
 -- it stands), or the state machine has no such move, a person decides. Taking over a handover and verifying are facts that
--- the server decides; a device asks for them by their own operations.
+-- the server decides; a device asks for them by their own operations. A handover is the giver's, offline too.
 create or replace function tasking.fields_to_sync(p_entity_type text) returns text[]
   language sql
   immutable
@@ -56437,13 +57348,41 @@ begin
     v_new.encounter_id, v_new.department_id, v_new.shift_id, v_new.title, v_new.description_enc, v_new.category,
     coalesce(v_new.priority, 'medium'), v_new.assigned_to, tasking.acting_user_id(), v_new.due_at,
     coalesce(v_new.requires_verification, false), jsonb_build_object(p_node, 1), p_hlc_physical_us, p_hlc_logical,
-    p_node, (select jsonb_object_agg(f, v_clock) from jsonb_object_keys(p_patch || '{"status": null}') as f)
+    p_node,
+    (
+      select jsonb_object_agg(f, v_clock)
+      from jsonb_object_keys(p_patch || '{"status": null}') as f
+      where f not in ('status', 'cancel_reason') or not p_patch ? f -- those are merged after it
+    )
   )
   on conflict (tenant_id, id) do nothing;
 end
 $$;
 
-comment on function tasking.create_task_offline(uuid, jsonb, bigint, int, text) is 'about=Makes the pending task that a device made offline, with the clocks of that device, unless it is there.';
+comment on function tasking.create_task_offline(uuid, jsonb, bigint, int, text) is 'about=Makes the pending task that a device made offline, with the clocks of that device, unless it is there. Where it moved since, tasking.merge_operation says.';
+
+create or replace function tasking.check_giver(p_entity_type text, p_entity_id uuid) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_handover_id uuid;
+begin
+  case p_entity_type
+    when 'handovers' then v_handover_id := p_entity_id;
+    when 'handover_patients' then
+      select p.handover_id into v_handover_id
+      from tasking.handover_patients p
+      where p.tenant_id = core.require_tenant() and p.id = p_entity_id;
+    else return;
+  end case;
+  if v_handover_id is not null then
+    perform tasking.lock_own_handover(v_handover_id);
+  end if;
+end
+$$;
+
+comment on function tasking.check_giver(text, uuid) is 'about=Locks the handover of a handover''s row, which the signed-in user must give. IM005 no such handover, IM006 another user gives it.';
 
 create or replace function tasking.merge_operation(
   p_op_id uuid,
@@ -56467,7 +57406,9 @@ declare
   v_hlc text := tasking.hlc_text(p_hlc_physical_us, p_hlc_logical, p_node_id);
   v_now bigint := (extract(epoch from now()) * 1000000)::bigint;
   v_row jsonb;
+  v_patch jsonb := p_patch;
   v_fields record;
+  v_may_set text[] := tasking.fields_to_sync(p_entity_type);
   v_unknown text[];
   v_closed text;
   v_created boolean := false;
@@ -56477,19 +57418,23 @@ begin
     raise exception 'the clock of node "%" is more than five minutes ahead', p_node_id
       using errcode = 'IM753', hint = 'set the clock of the device and send the operation again';
   end if;
-  if tasking.fields_to_sync(p_entity_type) is null then
+  if v_may_set is null then
     raise exception 'table "%" is not synchronised', p_entity_type
       using errcode = '22023', hint = 'use tasks, handovers, handover_patients or emr_verifications';
   end if;
 
+  perform tasking.check_giver(p_entity_type, p_entity_id);
   -- copies of an operation meet at the row that they change
   v_row := tasking.lock_entity(p_entity_type, p_entity_id);
   if v_row is null and p_entity_type = 'tasks' and p_patch ?& array['title', 'category', 'department_id'] then
-    perform tasking.create_task_offline(p_entity_id, p_patch, p_hlc_physical_us, p_hlc_logical, p_node_id);
-    v_row := tasking.lock_entity(p_entity_type, p_entity_id);
-    v_created := v_row ->> 'hlc_node' = p_node_id;
-  end if;
-  if v_row is null then
+    v_may_set := v_may_set || array['patient_id', 'encounter_id', 'department_id', 'shift_id', 'requires_verification'];
+    if p_patch - v_may_set = '{}' then
+      perform tasking.create_task_offline(p_entity_id, p_patch, p_hlc_physical_us, p_hlc_logical, p_node_id);
+      v_row := tasking.lock_entity(p_entity_type, p_entity_id);
+      v_created := v_row ->> 'hlc_node' = p_node_id;
+      v_may_set := tasking.fields_to_sync(p_entity_type);
+    end if;
+  elsif v_row is null then
     raise exception '% % does not exist', p_entity_type, p_entity_id
       using errcode = 'IM005', hint = 'drop the operation: the row was never here';
   end if;
@@ -56518,14 +57463,13 @@ begin
   v_operation.vector_clock := p_vector_clock;
   v_operation.hlc_physical_us := p_hlc_physical_us;
   v_operation.hlc_logical := p_hlc_logical;
-  if v_created then
-    v_operation.outcome := 'applied';
-    return tasking.log_operation(v_operation);
+  if v_created then -- the rest is in the row
+    v_patch := p_patch - array(select jsonb_object_keys(v_row -> 'field_clocks'));
   end if;
 
   select array_agg(f order by f) into v_unknown
-  from jsonb_object_keys(p_patch) as f
-  where f <> all (tasking.fields_to_sync(p_entity_type));
+  from jsonb_object_keys(v_patch) as f
+  where f <> all (v_may_set);
   v_closed := tasking.why_closed(p_entity_type, v_row);
   if v_unknown is not null or v_closed is not null then
     v_operation.outcome := 'rejected';
@@ -56534,31 +57478,31 @@ begin
     return tasking.log_operation(v_operation);
   end if;
 
-  select * into v_fields from tasking.sort_fields(v_row, p_patch, p_vector_clock, v_hlc);
-  if 'status' = any (v_fields.applied) and not tasking.status_may_follow(v_row, p_patch ->> 'status') then
+  select * into v_fields from tasking.sort_fields(v_row, v_patch, p_vector_clock, v_hlc);
+  if 'status' = any (v_fields.applied) and not tasking.status_may_follow(v_row, v_patch ->> 'status') then
     v_fields.applied := array_remove(v_fields.applied, 'status');
     v_fields.conflicts := v_fields.conflicts || 'status'::text;
   end if;
   -- a reason without its move says nothing
-  if p_patch ->> 'status' = 'cancelled' and 'status' <> all (v_fields.applied) then
+  if v_patch ->> 'status' = 'cancelled' and 'status' <> all (v_fields.applied) then
     v_fields.applied := array_remove(v_fields.applied, 'cancel_reason');
   end if;
   if v_fields.applied <> '{}' then
-    perform tasking.write_merged(v_row, v_operation, p_patch, v_fields.applied);
+    perform tasking.write_merged(v_row, v_operation, v_patch, v_fields.applied);
   end if;
   v_operation.outcome := case
     when v_fields.conflicts <> '{}' then 'conflict'
-    when v_fields.applied <> '{}' then 'applied'
+    when v_created or v_fields.applied <> '{}' then 'applied'
     when v_fields.superseded <> '{}' then 'superseded'
     else 'duplicate'
   end;
   v_operation.conflict_fields := nullif(v_fields.conflicts, '{}');
-  v_operation.applied_at := case when v_fields.applied <> '{}' then now() end;
+  v_operation.applied_at := case when v_created or v_fields.applied <> '{}' then now() end;
   return tasking.log_operation(v_operation);
 end
 $$;
 
-comment on function tasking.merge_operation(uuid, text, text, uuid, jsonb, bytea, jsonb, bigint, int) is 'about=Merges a change made offline, once: the same op_id gets the same answer. p_patch: the fields and values that the device set; p_patch_enc: the same, encrypted, for the log; p_vector_clock: what the device had seen of the row, this write included. A task that is not there is made from a patch with title, category and department_id. The outcome says what became of it, conflict_fields what a person decides. IM003 no tenant, IM005 no such row, IM006 nobody is signed in, IM011 the op_id or the tick was used for something else, IM753 the clock of the device is ahead.';
+comment on function tasking.merge_operation(uuid, text, text, uuid, jsonb, bytea, jsonb, bigint, int) is 'about=Merges a change made offline, once: the same op_id gets the same answer. p_patch: the fields and values that the device set; p_patch_enc: the same, encrypted, for the log; p_vector_clock: what the device had seen of the row, this write included. A task that is not there is made from a patch with title, category and department_id, which may also name patient_id, encounter_id, shift_id and requires_verification, and is moved to its status. The outcome says what became of it, conflict_fields what a person decides. IM003 no tenant, IM005 no such row, IM006 nobody is signed in, or another user gives the handover, IM011 the op_id or the tick was used for something else, IM753 the clock of the device is ahead.';
 
 create or replace function tasking.write_merged(
   p_row jsonb,
@@ -57343,6 +58287,7 @@ left join lateral (
   select v.measured_at, v.news2
   from clinical.vital_signs v
   where v.tenant_id = a.tenant_id and v.patient_id = e.patient_id and v.encounter_id = a.encounter_id and not v.is_error
+    and not exists (select from clinical.vital_signs c where c.tenant_id = v.tenant_id and c.replaces_id = v.id)
   order by v.measured_at desc, v.id desc
   limit 1
 ) v on true
@@ -57402,12 +58347,12 @@ select
   max(a.updated_at) as last_stated_at
 from patient.patients p
 left join clinical.allergies a
-  on a.tenant_id = p.tenant_id and a.patient_id = p.id and a.clinical_status = 'active'
+  on a.tenant_id = p.tenant_id and a.patient_id = any (patient.ids_of(p.id)) and a.clinical_status = 'active'
   and a.verification_status not in ('refuted', 'entered_in_error') and a.deleted_at is null
 where p.deleted_at is null
 group by p.tenant_id, p.id;
 
-comment on view clinical.allergy_status is 'class=phi;scope=tenant;owner=clinical;about=Of each patient: allergies, none_known, or not_asked, and how many are active.';
+comment on view clinical.allergy_status is 'class=phi;scope=tenant;owner=clinical;about=Of each patient: allergies, none_known, or not_asked, and how many are active; what was stated of merged records counts.';
 
 -- What guidelines found: of each criterion of a summary or claim the last result.
 create or replace view clinical.stg_findings
@@ -57486,19 +58431,23 @@ select
   i.currency,
   i.total,
   i.total - i.allocated - i.written_off as open,
-  greatest(current_date - o.due_on, 0) as days_overdue,
+  greatest(o.today - o.due_on, 0) as days_overdue,
   case
-    when current_date <= o.due_on then 'not due'
-    when current_date - o.due_on <= 30 then '1-30'
-    when current_date - o.due_on <= 60 then '31-60'
-    when current_date - o.due_on <= 90 then '61-90'
+    when o.today <= o.due_on then 'not due'
+    when o.today - o.due_on <= 30 then '1-30'
+    when o.today - o.due_on <= 60 then '31-60'
+    when o.today - o.due_on <= 90 then '61-90'
     else 'over 90'
   end as bucket
 from billing.invoices i
-cross join lateral (select coalesce(i.due_on, i.issued_at::date) as due_on) o
+join facility.clinics c on c.tenant_id = i.tenant_id and c.id = i.clinic_id
+cross join lateral (
+  select
+    coalesce(i.due_on, (i.issued_at at time zone c.timezone)::date) as due_on, (now() at time zone c.timezone)::date as today
+) o
 where i.status in ('issued', 'partially_paid') and i.kind <> 'credit_note';
 
-comment on view billing.ageing is 'class=financial;scope=tenant;owner=billing;about=Open bills with what is open of each and how long it is overdue; a bill without a due date is due on its day.';
+comment on view billing.ageing is 'class=financial;scope=tenant;owner=billing;about=Open bills with what is open of each and how long it is overdue; a bill without a due date is due on its day. Days are those of the clinic.';
 
 -- The ledger in one look: every account code with its sums. The balances of a currency add up to zero.
 create or replace view billing.trial_balance
@@ -57990,6 +58939,7 @@ to kernel_ro, audit_reader, audit_writer, retention_job;
 
 grant execute on function
   core.provision_tenant(uuid, text, text, text, text, text, text), core.assert_not_production(), core.environment(),
+  core.rewrap_key(text, bytea, text), core.replace_key(text, text, bytea, text, timestamptz), core.retire_key(text),
   core.shred_key(text, text)
 to imhotep_platform;
 
@@ -58030,7 +58980,8 @@ grant usage on schema audit to imhotep_platform;
 -- only sealed rows are packed, and a tenant that is no longer active still has rows to seal
 grant execute on function
   audit.drop_expired_partitions(interval), audit.packable_partitions(interval), audit.log_partition(regclass),
-  audit.begin_packing(regclass), audit.pack_partition(regclass), audit.drop_packed_partition(regclass), audit.seal(text)
+  audit.begin_packing(regclass), audit.pack_partition(regclass), audit.drop_packed_partition(regclass),
+  audit.chain_is_signed(text), audit.seal(text), audit.digest_to_sign(text), audit.seal_signed(text, bigint, bytea, text)
 to retention_job;
 
 grant select on
@@ -58039,6 +58990,7 @@ to audit_reader;
 
 -- the kernel's own tables that matter to security
 select audit.track('core.system_settings');
+select audit.track('core.encryption_keys');
 select audit.track('audit.break_glass_sessions');
 
 select core.ensure_partitions('audit.audit_logs', 'month', 1);
@@ -58120,6 +59072,9 @@ grant execute on function
   patient.check_birth_date(date),
   patient.check_mrn(text)
 to clinical_app;
+
+-- readers of other tables and views ask for the whole person
+grant execute on function patient.ids_of(uuid[]) to clinical_app, clinical_ro;
 
 grant select on patient.patient_summary to clinical_app;
 grant select on patient.patient_summary to clinical_ro;
@@ -58379,7 +59334,9 @@ grant select (tenant_id, consent_id, opted_in), update (opted_in, changed_at) on
   to business_owner;
 grant select (tenant_id, id, recipient_type, recipient_id, status, updated_at) on communication.notifications
   to business_owner;
-grant execute on function core.shred_key(text, text) to business_owner;
+grant execute on function patient.ids_of(uuid[]) to business_owner, audit_reader;
+grant usage on schema patient to audit_reader;
+grant execute on function core.retire_key(text), core.shred_key(text, text) to business_owner;
 
 -- retention counts from the last row of a record, in whichever table that is: when it was written and for whom, nothing else
 do $$
@@ -58503,7 +59460,9 @@ grant select (tenant_id, id, staff_id, deleted_at) on workforce.doctors to clini
 grant select (tenant_id, id, department_id) on workforce.shifts to clinical_owner;
 grant select (tenant_id, shift_id, staff_id, period, status) on workforce.shift_assignments to clinical_owner;
 grant select (tenant_id, encounter_id, type_code, status, deleted_at) on ehr.documents to clinical_owner;
-grant select (tenant_id, id, patient_id, kind, decision, status, expires_at) on compliance.consents to clinical_owner;
+grant select (
+  tenant_id, id, patient_id, kind, decision, status, expires_at, encounter_id
+) on compliance.consents to clinical_owner;
 grant usage on schema facility to clinical_app, clinical_ro;
 grant select (tenant_id, id, bed_id, encounter_id, status) on facility.bed_allocations to clinical_app, clinical_ro;
 grant select
@@ -58600,7 +59559,7 @@ grant execute on function
 to fhir_owner;
 
 grant select (tenant_id, id, patient_id, clinic_id) on clinical.encounters to fhir_owner;
-grant select (tenant_id, id, patient_id, kind, status, expires_at) on compliance.consents to fhir_owner;
+grant select (tenant_id, id, patient_id, kind, decision, status, expires_at) on compliance.consents to fhir_owner;
 grant select (tenant_id, user_id, patient_id, status, expires_at) on audit.break_glass_sessions to fhir_owner;
 -- erasing what a consent allowed us to hold
 grant select (tenant_id, id, deleted_at) on ehr.documents to fhir_owner;
@@ -58615,7 +59574,9 @@ do $$
 begin
   -- erasure asks for legal holds
   if to_regprocedure('compliance.is_under_hold(text, text, uuid, uuid)') is not null then
-    grant execute on function compliance.is_under_hold(text, text, uuid, uuid) to fhir_owner;
+    grant execute on function
+      compliance.is_under_hold(text, text, uuid, uuid), compliance.holds_lock_key(uuid)
+    to fhir_owner;
   end if;
 end
 $$;
@@ -58674,9 +59635,12 @@ grant select (tenant_id, id, deleted_at) on patient.patients to billing_owner;
 grant select (tenant_id, id, patient_id, clinic_id, payer_class, deleted_at) on clinical.encounters to billing_owner;
 grant select (tenant_id, encounter_id, care_class) on clinical.admissions to billing_owner;
 
+-- billing.ageing counts the days of the clinic
+grant usage on schema facility to billing_app, billing_ro;
+grant select (tenant_id, id, timezone) on facility.clinics to billing_app, billing_ro;
 grant select on billing.ageing, billing.trial_balance to billing_app, billing_ro;
 
--- Operations. billing.allocate, reverse_allocation, post_entries and add_to_totals serve the operations of payment and
+-- Operations. billing.allocate, reverse_allocation, post_entries, add_to_totals and the helpers beside them serve the operations of payment and
 -- insurance, whose owners are granted them by those modules.
 grant execute on function
   billing.open_account(uuid, uuid, uuid, text, uuid, uuid, text),
@@ -58711,10 +59675,11 @@ grant select (
 grant select (
   tenant_id, patient_id, code, icd10, category, clinical_status, verification_status, deleted_at
 ) on clinical.conditions to cds_owner;
-grant select (tenant_id, patient_id, weight_kg, measured_at, is_error) on clinical.vital_signs to cds_owner;
+grant select (tenant_id, id, patient_id, weight_kg, measured_at, replaces_id, is_error) on clinical.vital_signs to cds_owner;
 grant select (
   tenant_id, patient_id, code_system, code, value_num, status, effective_at, deleted_at
 ) on clinical.observations to cds_owner;
+grant execute on function patient.ids_of(uuid[]) to cds_owner;
 grant select (tenant_id, id, status, primary_role) on auth.users to cds_owner;
 
 grant select on cds.open_alerts, cds.alert_statistics to cds_app, cds_ro;
@@ -58807,7 +59772,8 @@ select core.hand_over('laboratory', 'lab');
 
 select core.ensure_partitions('laboratory.qc_results', 'month', 1);
 
-grant usage on schema patient, clinical, workforce, device, billing, compliance to lab_owner;
+grant usage on schema facility, patient, clinical, workforce, device, billing, compliance to lab_owner;
+grant select (tenant_id, id, timezone) on facility.clinics to lab_owner;
 grant select (tenant_id, id, sex, birth_date, status, deleted_at) on patient.patients to lab_owner;
 grant select (tenant_id, id, patient_id, clinic_id) on clinical.encounters to lab_owner;
 grant select (tenant_id, id, patient_id, category, status) on clinical.service_requests to lab_owner;
@@ -58816,7 +59782,9 @@ grant select (tenant_id, id, user_id, deleted_at) on workforce.staff to lab_owne
 grant select (tenant_id, id, kind) on device.devices to lab_owner;
 grant select (tenant_id, device_id, performed_at) on device.device_maintenance to lab_owner;
 grant select on core.transition_rules to lab_owner;
-grant execute on function billing.charge_encounter(uuid, text, text, uuid, numeric) to lab_owner;
+grant execute on function
+  billing.charge_encounter(uuid, text, text, uuid, numeric), billing.cancel_charge(uuid, text)
+to lab_owner;
 -- whether a sample must be kept: asked before it is disposed of
 do $$
 begin
@@ -58917,6 +59885,7 @@ select core.hand_over('medication', 'medication');
 select core.ensure_partitions('medication.medication_administrations', 'month', 1);
 
 grant usage on schema facility, workforce, patient, clinical, ehr, inventory, cds, billing to medication_owner;
+grant execute on function patient.ids_of(uuid[]) to medication_owner;
 grant select (tenant_id, id, timezone) on facility.clinics to medication_owner;
 grant select (tenant_id, id, clinic_id, deleted_at) on facility.locations to medication_owner;
 grant select (tenant_id, id, user_id, status, deleted_at) on workforce.staff to medication_owner;
@@ -58925,7 +59894,7 @@ grant select (tenant_id, staff_id, kind, status, valid_during) on workforce.staf
 grant select (tenant_id, id, patient_id, clinic_id, class, status, deleted_at) on clinical.encounters to medication_owner;
 grant select (tenant_id, patient_id, clinical_status, verification_status, deleted_at) on clinical.allergies
   to medication_owner;
-grant select (tenant_id, id, sku, drug_id, active, deleted_at) on inventory.items to medication_owner;
+grant select (tenant_id, id, sku, kind, drug_id, is_controlled, active, deleted_at) on inventory.items to medication_owner;
 grant select (tenant_id, id, item_id, batch_no, expiry_on, mrp, purchase_price, tax_rate, status) on inventory.batches
   to medication_owner;
 grant select (tenant_id, store_location_id, item_id, batch_id, expiry_on, on_hand, reserved) on inventory.stock_balances
@@ -58935,6 +59904,7 @@ grant execute on function
   inventory.reserve_fefo(uuid, uuid, numeric, text, uuid, interval, date, boolean),
   inventory.consume_reservation(uuid, numeric, text, uuid, text, uuid),
   inventory.post_movement(text, uuid, uuid, numeric, text, uuid, text, text, uuid, uuid, uuid),
+  inventory.take_back(uuid, uuid, numeric, text, uuid, text, uuid),
   cds.check_medication(uuid, uuid, text, uuid, jsonb),
   cds.count_open_hard_stops(text, uuid),
   billing.charge_encounter(uuid, text, text, uuid, numeric),
@@ -58985,15 +59955,20 @@ to medication_app;
 -- would ask the billing service for.
 select core.hand_over('payment', 'payment_gateway');
 
-grant usage on schema billing to payment_gateway_owner;
+grant usage on schema billing, scheduling to payment_gateway_owner;
 grant select (tenant_id, id, clinic_id, patient_id, status) on billing.accounts to payment_gateway_owner;
+grant select (tenant_id, id, account_id) on billing.invoices to payment_gateway_owner;
+grant select (tenant_id, id) on scheduling.appointments to payment_gateway_owner;
 grant select (tenant_id, id, invoice_id, payment_id, amount, reverses_id) on billing.payment_allocations to payment_gateway_owner;
 grant execute on function
   billing.add_to_totals(uuid, numeric, numeric, numeric, numeric),
+  billing.lock_accounts_of(uuid, uuid[]),
+  billing.open_of(uuid),
   billing.post_entries(text, uuid, uuid, uuid, text, jsonb, uuid),
   billing.allocate(text, uuid, numeric, text, uuid, numeric, text),
   billing.reverse_allocation(uuid, text),
-  billing.currency_of_tenant()
+  billing.currency_of_tenant(),
+  billing.date_of_tenant()
 to payment_gateway_owner;
 
 -- Operations. The helpers that lock, post and count are nobody else's.

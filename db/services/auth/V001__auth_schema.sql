@@ -554,6 +554,7 @@ as $$
 declare
   v_name text;
   v_sources text;
+  v_list text;
   v_each record;
   v_tables int := 0;
 begin
@@ -578,9 +579,14 @@ begin
       raise exception 'no module of this database knows %', v_name
         using errcode = 'IM005', hint = 'the treatment relationship needs the modules patient and scheduling or clinical';
     end if;
+    v_list := pg_catalog.format('array(%s)', v_sources);
+    if pg_catalog.to_regprocedure('patient.ids_of(uuid[])') is not null then -- a person is all records that were merged
+      execute 'grant execute on function patient.ids_of(uuid[]) to kernel_owner';
+      v_list := pg_catalog.format('patient.ids_of(variadic %s)', v_list);
+    end if;
     execute pg_catalog.format(
       'create or replace function core.%I() returns uuid[] language plpgsql stable security definer set search_path = pg_catalog, pg_temp as %L',
-      v_name, pg_catalog.format('begin return array(%s); end', v_sources)
+      v_name, pg_catalog.format('begin return %s; end', v_list)
     );
   end loop;
 
@@ -2298,6 +2304,9 @@ create table if not exists core.encryption_keys (
   constraint encryption_keys_destroyed_is_gone check (
     (status = 'destroyed') = (wrapped_key is null) and (status = 'destroyed') = (destroyed_at is not null)
   ),
+  constraint encryption_keys_destroyed_for_a_reason check (
+    status <> 'destroyed' or nullif(btrim(destroy_reason), '') is not null
+  ),
   constraint encryption_keys_tenant_fkey
     foreign key (tenant_id) references core.tenants (id)
 );
@@ -2342,7 +2351,8 @@ insert into core.transition_rules (machine, from_state, to_state) values
   ('core.encryption_keys', 'retired', 'destroyed')
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on core.encryption_keys to kernel_app;
+-- applications make the keys of their people; what becomes of a key is for core.replace_key and its neighbours
+grant select, insert on core.encryption_keys to kernel_app;
 grant select on core.encryption_keys to kernel_ro;
 
 -- core.context_keys: what signatures of contexts are checked with. Nobody but the owner of the kernel reads it.
@@ -4019,12 +4029,85 @@ $$;
 
 comment on function core.blind_index(text) is 'about=HMAC-SHA-256 of a text in lower case without outer blanks, per tenant: finds an encrypted value by equality.';
 
+create or replace function core.rewrap_key(p_kid text, p_wrapped_key bytea, p_kms_ref text) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update core.encryption_keys k
+  set wrapped_key = p_wrapped_key, kms_ref = p_kms_ref
+  where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status <> 'destroyed';
+  if not found then
+    raise exception 'no key "%" that still exists', p_kid
+      using errcode = 'IM005', hint = 'core.encryption_keys lists the keys of the tenant';
+  end if;
+end
+$$;
+
+comment on function core.rewrap_key(text, bytea, text) is 'about=The same data key, wrapped by another master key. IM003 no tenant, IM005 no such key.';
+
+create or replace function core.replace_key(
+  p_kid text,
+  p_new_kid text,
+  p_wrapped_key bytea,
+  p_kms_ref text,
+  p_rotate_after timestamptz
+) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_old core.encryption_keys;
+begin
+  update core.encryption_keys k
+  set status = 'retiring'
+  where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status = 'active'
+  returning k.* into v_old;
+  if not found then
+    raise exception 'no active key "%"', p_kid
+      using errcode = 'IM005', hint = 'core.encryption_keys lists the keys of the tenant';
+  end if;
+  insert into core.encryption_keys (
+    tenant_id, kid, purpose, algorithm, wrapped_key, kms_ref, rotate_after, subject_type, subject_id
+  )
+  values (
+    v_old.tenant_id, p_new_kid, v_old.purpose, v_old.algorithm, p_wrapped_key, p_kms_ref, p_rotate_after,
+    v_old.subject_type, v_old.subject_id
+  );
+end
+$$;
+
+comment on function core.replace_key(text, text, bytea, text, timestamptz) is 'about=A new key encrypts from now on; the old one only decrypts until everything is encrypted anew (retiring), and is then retired with core.retire_key. IM003 no tenant, IM005 no such active key, 23505 the new name is taken.';
+
+create or replace function core.retire_key(p_kid text) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update core.encryption_keys k
+  set status = 'retired'
+  where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status = 'retiring';
+  if not found then
+    raise exception 'no key "%" that is retiring', p_kid
+      using errcode = 'IM005', hint = 'replace it first with core.replace_key';
+  end if;
+end
+$$;
+
+comment on function core.retire_key(text) is 'about=Nothing is encrypted with a retiring key any more: it may be destroyed. IM003 no tenant, IM005 no such retiring key.';
+
 create or replace function core.shred_key(p_kid text, p_reason text) returns void
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'destroying a key needs a reason' using errcode = 'IM002', hint = 'pass p_reason';
+  end if;
   update core.encryption_keys k
   set status = 'destroyed', wrapped_key = null, destroyed_at = now(), destroy_reason = p_reason
   where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status in ('active', 'retired');
@@ -4035,7 +4118,7 @@ begin
 end
 $$;
 
-comment on function core.shred_key(text, text) is 'about=Destroys a wrapped key: what it encrypted can never be read again. IM005 no such active or retired key.';
+comment on function core.shred_key(text, text) is 'about=Destroys a wrapped key: what it encrypted can never be read again. IM002 no reason, IM005 no such active or retired key, IM910 a legal hold covers the person whose key it is.';
 
 -- Tenants are made by the platform, never by an application.
 create or replace function core.provision_tenant(
@@ -4522,6 +4605,26 @@ $$;
 
 comment on function audit.add_seal(audit.audit_chain_anchors) is 'about=Writes a seal and adds its rows to the rollups; returns how many.';
 
+create or replace function audit.chain_is_signed(p_log text) returns boolean
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    (
+      select a.signature is not null
+      from audit.audit_chain_anchors a
+      where a.tenant_id = core.require_tenant() and a.log_name = p_log
+      order by a.seal_no desc
+      limit 1
+    ),
+    false
+  )
+$$;
+
+comment on function audit.chain_is_signed(text) is 'about=Whether the last seal of the tenant''s log is signed: the next one must be, too.';
+
 create or replace function audit.seal(p_log text) returns bigint
   language plpgsql
   security definer
@@ -4533,6 +4636,10 @@ begin
   if not audit.may_seal(p_log) then
     return 0;
   end if;
+  if audit.chain_is_signed(p_log) then
+    raise exception 'the seals of % are signed, and one without signature would break their chain', p_log
+      using errcode = 'IM006', hint = 'run imhotep audit seal with --key, or call audit.digest_to_sign and audit.seal_signed';
+  end if;
   v_seal := audit.next_seal(p_log, pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::bigint);
   if v_seal.digest is null then
     return 0;
@@ -4541,7 +4648,7 @@ begin
 end
 $$;
 
-comment on function audit.seal(text) is 'about=Seals the rows of the tenant''s log that can no longer change and adds them to the rollups; returns how many.';
+comment on function audit.seal(text) is 'about=Seals the rows of the tenant''s log that can no longer change and adds them to the rollups; returns how many. IM006 the seals before are signed.';
 
 -- The key that signs seals is never in the database: whoever seals asks for the digest, signs it and comes back with the
 -- signature in the same transaction. The seal is computed again then, so that nobody can have a digest of his own stored.
@@ -5242,30 +5349,29 @@ $$;
 
 comment on function audit.pack_rows(text, text, jsonb[]) is 'about=Writes one archive of these rows, in order of time and seq, after it read them back from it.';
 
-create or replace function audit.is_packed(p_partition regclass) returns boolean
+create or replace function audit.is_packed(p_partition regclass, p_tenant_id uuid) returns boolean
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_tenant uuid := core.require_tenant();
   v_log record := audit.log_partition(p_partition);
   v_rows bigint;
   v_seq_sum numeric;
 begin
   execute pg_catalog.format('select count(*), sum(l.seq) from %s l where l.tenant_id = $1', p_partition)
   into v_rows, v_seq_sum
-  using v_tenant;
+  using p_tenant_id;
   return (
     select
       coalesce(pg_catalog.sum(a.row_count), 0) = v_rows and coalesce(pg_catalog.sum(a.seq_sum), 0) = coalesce(v_seq_sum, 0)
     from audit.audit_archives a
-    where a.tenant_id = v_tenant and a.log_name = v_log.log_name and a.first_at >= v_log.from_at and a.first_at < v_log.to_at
+    where a.tenant_id = p_tenant_id and a.log_name = v_log.log_name and a.first_at >= v_log.from_at and a.first_at < v_log.to_at
   );
 end
 $$;
 
-comment on function audit.is_packed(regclass) is 'about=Whether the archives hold as many of the tenant''s rows as this month of the log, with the same sum of seq. What they hold was compared when it was packed, and neither can change since.';
+comment on function audit.is_packed(regclass, uuid) is 'about=Whether the archives hold as many of the tenant''s rows as this month of the log, with the same sum of seq. What they hold was compared when it was packed, and neither can change since.';
 
 create or replace function audit.pack_partition(p_partition regclass) returns bigint
   language plpgsql
@@ -5316,7 +5422,7 @@ begin
     )
     into v_day
     using v_tenant, v_sealed;
-    exit when v_day is not null or audit.is_packed(p_partition);
+    exit when v_day is not null or audit.is_packed(p_partition, v_tenant);
   end loop;
   if v_day is null then
     return 0;
@@ -5364,22 +5470,22 @@ create or replace function audit.drop_packed_partition(p_partition regclass) ret
   security definer
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
-  set app.tenant_id = '' -- the tenants that it walks through end with the call
 as $$
 declare
-  v_tenant uuid;
-  v_packed boolean := true;
+  v_tenants uuid[];
+  v_packed boolean;
 begin
   perform audit.log_partition(p_partition);
   -- from here on nobody can add a row to this month
   execute pg_catalog.format('lock table %s in access exclusive mode', p_partition);
-  for v_tenant in select t from audit.begin_packing(p_partition) as t loop
-    perform pg_catalog.set_config('app.tenant_id', v_tenant::text, true);
-    if not audit.is_packed(p_partition) then
-      v_packed := false;
-      exit;
-    end if;
-  end loop;
+  v_tenants := array(select t from audit.begin_packing(p_partition) as t);
+  -- as there, the owner looks at every tenant: a context for each could not be signed here
+  execute pg_catalog.format('alter table %s no force row level security', p_partition);
+  alter table audit.audit_archives no force row level security;
+  select coalesce(pg_catalog.bool_and(audit.is_packed(p_partition, t.id)), true) into v_packed
+  from pg_catalog.unnest(v_tenants) as t (id);
+  execute pg_catalog.format('alter table %s force row level security', p_partition);
+  alter table audit.audit_archives force row level security;
   if v_packed then
     execute pg_catalog.format('drop table %s', p_partition);
   end if;
@@ -6035,6 +6141,7 @@ to kernel_ro, audit_reader, audit_writer, retention_job;
 
 grant execute on function
   core.provision_tenant(uuid, text, text, text, text, text, text), core.assert_not_production(), core.environment(),
+  core.rewrap_key(text, bytea, text), core.replace_key(text, text, bytea, text, timestamptz), core.retire_key(text),
   core.shred_key(text, text)
 to imhotep_platform;
 
@@ -6080,7 +6187,8 @@ grant usage on schema audit to imhotep_platform;
 -- only sealed rows are packed, and a tenant that is no longer active still has rows to seal
 grant execute on function
   audit.drop_expired_partitions(interval), audit.packable_partitions(interval), audit.log_partition(regclass),
-  audit.begin_packing(regclass), audit.pack_partition(regclass), audit.drop_packed_partition(regclass), audit.seal(text)
+  audit.begin_packing(regclass), audit.pack_partition(regclass), audit.drop_packed_partition(regclass),
+  audit.chain_is_signed(text), audit.seal(text), audit.digest_to_sign(text), audit.seal_signed(text, bigint, bytea, text)
 to retention_job;
 
 grant select on
@@ -6089,6 +6197,7 @@ to audit_reader;
 
 -- the kernel's own tables that matter to security
 select audit.track('core.system_settings');
+select audit.track('core.encryption_keys');
 select audit.track('audit.break_glass_sessions');
 
 select core.ensure_partitions('audit.audit_logs', 'month', 1);

@@ -573,6 +573,7 @@ as $$
 declare
   v_name text;
   v_sources text;
+  v_list text;
   v_each record;
   v_tables int := 0;
 begin
@@ -597,9 +598,14 @@ begin
       raise exception 'no module of this database knows %', v_name
         using errcode = 'IM005', hint = 'the treatment relationship needs the modules patient and scheduling or clinical';
     end if;
+    v_list := pg_catalog.format('array(%s)', v_sources);
+    if pg_catalog.to_regprocedure('patient.ids_of(uuid[])') is not null then -- a person is all records that were merged
+      execute 'grant execute on function patient.ids_of(uuid[]) to kernel_owner';
+      v_list := pg_catalog.format('patient.ids_of(variadic %s)', v_list);
+    end if;
     execute pg_catalog.format(
       'create or replace function core.%I() returns uuid[] language plpgsql stable security definer set search_path = pg_catalog, pg_temp as %L',
-      v_name, pg_catalog.format('begin return array(%s); end', v_sources)
+      v_name, pg_catalog.format('begin return %s; end', v_list)
     );
   end loop;
 
@@ -1876,6 +1882,29 @@ $$;
 
 comment on function insurance.keep_submitted_claim() is 'about=Before update: what was submitted is not changed afterwards (IM001).';
 
+create or replace function insurance.keep_used_coverage() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if exists (
+    select
+    from insurance.insurance_claims c
+    where c.tenant_id = old.tenant_id and c.coverage_id = old.id and c.wallet_hold > 0
+  ) or exists (
+    select
+    from insurance.pmjay_cases c
+    where c.tenant_id = old.tenant_id and c.coverage_id = old.id and c.status not in ('paid', 'closed', 'cancelled')
+  ) then
+    raise exception 'coverage % is in use', old.id
+      using errcode = 'IM001', hint = 'end its cases and submissions first, or end it with insurance.end_coverage';
+  end if;
+  return new;
+end
+$$;
+
+comment on function insurance.keep_used_coverage() is 'about=Before a coverage is deleted: no case of it is live and no submission holds anything of its wallet (IM001).';
+
 
 -- =====================================================================================================================
 -- TABLES
@@ -2617,6 +2646,9 @@ create table if not exists core.encryption_keys (
   constraint encryption_keys_destroyed_is_gone check (
     (status = 'destroyed') = (wrapped_key is null) and (status = 'destroyed') = (destroyed_at is not null)
   ),
+  constraint encryption_keys_destroyed_for_a_reason check (
+    status <> 'destroyed' or nullif(btrim(destroy_reason), '') is not null
+  ),
   constraint encryption_keys_tenant_fkey
     foreign key (tenant_id) references core.tenants (id)
 );
@@ -2661,7 +2693,8 @@ insert into core.transition_rules (machine, from_state, to_state) values
   ('core.encryption_keys', 'retired', 'destroyed')
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on core.encryption_keys to kernel_app;
+-- applications make the keys of their people; what becomes of a key is for core.replace_key and its neighbours
+grant select, insert on core.encryption_keys to kernel_app;
 grant select on core.encryption_keys to kernel_ro;
 
 -- core.context_keys: what signatures of contexts are checked with. Nobody but the owner of the kernel reads it.
@@ -3363,6 +3396,7 @@ create table if not exists billing.charge_master (
   deleted_by uuid,
   delete_reason text,
   constraint charge_master_pkey primary key (tenant_id, id),
+  constraint charge_master_no_nan check ('NaN' not in (gst_rate, base_price)),
   constraint charge_master_code_format check (code ~ '^[A-Za-z0-9][A-Za-z0-9._/-]{0,39}$'),
   constraint charge_master_kind_check check (
     kind in ('service', 'room', 'procedure', 'lab', 'imaging', 'drug', 'consumable', 'package', 'registration')
@@ -3428,6 +3462,7 @@ create table if not exists billing.tariffs (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint tariffs_pkey primary key (tenant_id, id),
+  constraint tariffs_no_nan check ('NaN' not in (price, discount_pct)),
   constraint tariffs_one_price_a_day exclude using gist (
     tenant_id with =,
     charge_id with =,
@@ -3508,6 +3543,7 @@ create table if not exists billing.accounts (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint accounts_pkey primary key (tenant_id, id),
+  constraint accounts_no_nan check ('NaN' not in (credit_limit, total_charged, total_paid, total_claimed, total_written_off)),
   constraint accounts_number_key unique (tenant_id, account_number),
   constraint accounts_payer_class_check check (payer_class in ('self', 'insurance', 'pmjay', 'corporate', 'free')),
   constraint accounts_status_check check (status in ('active', 'on_hold', 'settling', 'closed')),
@@ -3601,14 +3637,15 @@ create table if not exists billing.charge_items (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint charge_items_pkey primary key (tenant_id, id),
+  constraint charge_items_no_nan check ('NaN' not in (quantity, unit_price, discount, tax_rate, tax, net)),
   constraint charge_items_status_check check (status in ('planned', 'billable', 'aborted', 'billed', 'not_billable')),
   constraint charge_items_source_type_form check (source_type ~ '^[a-z_]+(\.[a-z_]+)?$'),
   constraint charge_items_quantity_positive check (quantity > 0),
   constraint charge_items_price_not_negative check (unit_price >= 0),
-  constraint charge_items_discount_within_price check (discount between 0 and quantity * unit_price),
+  constraint charge_items_discount_within_price check (discount between 0 and round(quantity * unit_price, 2)),
   constraint charge_items_discount_has_reason check (discount = 0 or concession_reason is not null),
   constraint charge_items_tax_follows_rate check (tax = round((quantity * unit_price - discount) * tax_rate / 100, 2)),
-  constraint charge_items_net_adds_up check (net = round(quantity * unit_price - discount + tax, 2)),
+  constraint charge_items_net_adds_up check (net = round(quantity * unit_price, 2) - discount + tax),
   constraint charge_items_billed_has_invoice_line check ((status = 'billed') = (invoice_item_id is not null)),
   constraint charge_items_aborted_has_reason check (status <> 'aborted' or cancel_reason is not null),
   constraint charge_items_in_package_not_billable check (package_charge_item_id is null or status in ('not_billable', 'aborted')),
@@ -3737,6 +3774,7 @@ create table if not exists billing.invoices (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint invoices_pkey primary key (tenant_id, id),
+  constraint invoices_no_nan check ('NaN' not in (subtotal, discount, tax, round_off, total, allocated, credited, written_off)),
   constraint invoices_number_once_a_year unique (tenant_id, kind, series, fiscal_year, invoice_number),
   constraint invoices_kind_check check (kind in ('bill_of_supply', 'tax_invoice', 'credit_note', 'proforma')),
   constraint invoices_status_check check (
@@ -3841,6 +3879,7 @@ create constraint trigger invoices_lines_add_up after update on billing.invoices
   for each row when (old.status = 'draft' and new.status <> 'draft') execute function billing.check_invoice_totals();
 select audit.track('billing.invoices');
 
+-- written_off: billing.write_off asks for its reason; the state also follows when money covers the rest of such a bill again
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('billing.invoices', '', 'draft', false, null),
   ('billing.invoices', 'draft', 'issued', false, 'invoice.issued.v1'),
@@ -3850,10 +3889,10 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('billing.invoices', 'issued', 'partially_paid', false, null),
   ('billing.invoices', 'issued', 'paid', false, 'invoice.paid.v1'),
   ('billing.invoices', 'issued', 'credited', false, 'invoice.credited.v1'),
-  ('billing.invoices', 'issued', 'written_off', true, null),
+  ('billing.invoices', 'issued', 'written_off', false, null),
   ('billing.invoices', 'partially_paid', 'paid', false, 'invoice.paid.v1'),
   ('billing.invoices', 'partially_paid', 'credited', false, 'invoice.credited.v1'),
-  ('billing.invoices', 'partially_paid', 'written_off', true, null),
+  ('billing.invoices', 'partially_paid', 'written_off', false, null),
   ('billing.invoices', 'partially_paid', 'issued', true, null),
   ('billing.invoices', 'paid', 'credited', false, 'invoice.credited.v1'),
   ('billing.invoices', 'paid', 'partially_paid', true, null),
@@ -3885,11 +3924,12 @@ create table if not exists billing.invoice_items (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint invoice_items_pkey primary key (tenant_id, id),
+  constraint invoice_items_no_nan check ('NaN' not in (quantity, unit_price, discount, tax_rate, tax, net)),
   constraint invoice_items_line_no_key unique (tenant_id, invoice_id, line_no),
   constraint invoice_items_line_no_positive check (line_no >= 1),
   constraint invoice_items_quantity_positive check (quantity > 0),
-  constraint invoice_items_discount_within_price check (discount between 0 and quantity * unit_price),
-  constraint invoice_items_net_adds_up check (net = round(quantity * unit_price - discount + tax, 2)),
+  constraint invoice_items_discount_within_price check (discount between 0 and round(quantity * unit_price, 2)),
+  constraint invoice_items_net_adds_up check (net = round(quantity * unit_price, 2) - discount + tax),
   constraint invoice_items_not_credit_of_itself check (credits_item_id <> id),
   constraint invoice_items_tenant_fkey foreign key (tenant_id) references core.tenants (id),
   constraint invoice_items_invoice_fkey foreign key (tenant_id, invoice_id) references billing.invoices (tenant_id, id),
@@ -3955,6 +3995,7 @@ create table if not exists billing.payment_allocations (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint payment_allocations_pkey primary key (tenant_id, id),
+  constraint payment_allocations_no_nan check (amount <> 'NaN'),
   constraint payment_allocations_amount_not_zero check (amount <> 0),
   constraint payment_allocations_one_source check (num_nonnulls(payment_id, claim_payment_id, credit_note_id) = 1),
   constraint payment_allocations_below_zero_reverses check ((amount < 0) = (reverses_id is not null)),
@@ -4038,6 +4079,7 @@ create table if not exists billing.ledger_entries (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint ledger_entries_pkey primary key (tenant_id, id),
+  constraint ledger_entries_no_nan check (amount <> 'NaN'),
   constraint ledger_entries_txn_line_key unique (tenant_id, txn_id, line_no),
   constraint ledger_entries_posted_once unique (tenant_id, ref_type, ref_id, line_no),
   constraint ledger_entries_account_code_check check (
@@ -4203,6 +4245,7 @@ create table if not exists insurance.insurance_plans (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint insurance_plans_pkey primary key (id),
+  constraint insurance_plans_no_nan check (sum_insured <> 'NaN'),
   constraint insurance_plans_version_once unique nulls not distinct (tenant_id, payer_id, plan_code, version),
   constraint insurance_plans_source_known check (source in ('nhcx_insuranceplan', 'upload', 'manual')),
   constraint insurance_plans_sum_not_negative check (sum_insured >= 0),
@@ -4300,6 +4343,7 @@ create table if not exists insurance.benefit_packages (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint benefit_packages_pkey primary key (id),
+  constraint benefit_packages_no_nan check (base_rate <> 'NaN'),
   constraint benefit_packages_once_per_plan unique nulls not distinct (tenant_id, plan_id, package_code, procedure_code),
   constraint benefit_packages_procedure_type_known check (
     procedure_type in ('surgical', 'medical', 'day_care', 'investigation', 'implant', 'follow_up', 'unspecified')
@@ -4400,6 +4444,7 @@ create table if not exists insurance.coverages (
   deleted_by uuid,
   delete_reason text,
   constraint coverages_pkey primary key (tenant_id, id),
+  constraint coverages_no_nan check ('NaN' not in (sum_insured, balance)),
   constraint coverages_status_known check (status in ('draft', 'active', 'cancelled', 'suspended', 'expired')),
   constraint coverages_balance_not_negative check (balance >= 0),
   constraint coverages_family_is_searchable check ((family_id_enc is null) = (family_id_bidx is null)),
@@ -4464,6 +4509,8 @@ create or replace trigger coverages_plan_visible before insert or update of plan
   for each row execute function core.check_shared_reference('plan_id', 'insurance.insurance_plans');
 create or replace trigger coverages_policy_number before insert or update of policy_number on insurance.coverages
   for each row execute function core.reject_aadhaar_like('policy_number');
+create or replace trigger coverages_kept_while_used before update of deleted_at on insurance.coverages
+  for each row when (old.deleted_at is null and new.deleted_at is not null) execute function insurance.keep_used_coverage();
 create or replace trigger coverages_transition before insert or update of status on insurance.coverages
   for each row execute function core.enforce_transition('insurance.coverages', 'status');
 select audit.track('insurance.coverages');
@@ -4521,6 +4568,7 @@ create table if not exists insurance.eligibility_checks (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint eligibility_checks_pkey primary key (tenant_id, id),
+  constraint eligibility_checks_no_nan check (balance <> 'NaN'),
   constraint eligibility_checks_correlation_once unique (tenant_id, correlation_id),
   constraint eligibility_checks_number_once unique (tenant_id, request_number),
   constraint eligibility_checks_outcome_known check (outcome in ('queued', 'complete', 'partial', 'error')),
@@ -4640,6 +4688,7 @@ create table if not exists insurance.pmjay_cases (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint pmjay_cases_pkey primary key (tenant_id, id),
+  constraint pmjay_cases_no_nan check ('NaN' not in (wallet_blocked, wallet_used)),
   constraint pmjay_cases_number_once unique (tenant_id, case_number),
   constraint pmjay_cases_admission_type_known check (admission_type in ('planned', 'emergency')),
   constraint pmjay_cases_status_known check (
@@ -4826,6 +4875,7 @@ create table if not exists insurance.insurance_claims (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint insurance_claims_pkey primary key (tenant_id, id),
+  constraint insurance_claims_no_nan check ('NaN' not in (total_claimed, total_approved, total_deducted, wallet_hold)),
   constraint insurance_claims_number_once unique (tenant_id, claim_number),
   constraint insurance_claims_correlation_once unique (tenant_id, correlation_id),
   constraint insurance_claims_use_known check (use in ('preauthorization', 'predetermination', 'claim')),
@@ -4964,6 +5014,7 @@ create or replace trigger insurance_claims_transition before insert or update of
   for each row execute function core.enforce_transition('insurance.insurance_claims', 'status');
 select audit.track('insurance.insurance_claims');
 
+-- dispatch_failed to submitted: it was announced when it was submitted first
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('insurance.insurance_claims', '', 'draft', false, null),
   ('insurance.insurance_claims', 'draft', 'ready', false, null),
@@ -4977,7 +5028,7 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('insurance.insurance_claims', 'submitted', 'rejected', false, 'claim.rejected.v1'),
   ('insurance.insurance_claims', 'submitted', 'dispatch_failed', false, null),
   ('insurance.insurance_claims', 'submitted', 'cancel_requested', true, 'claim.cancel_requested.v1'),
-  ('insurance.insurance_claims', 'dispatch_failed', 'submitted', false, 'claim.submitted.v1'),
+  ('insurance.insurance_claims', 'dispatch_failed', 'submitted', false, null),
   ('insurance.insurance_claims', 'dispatch_failed', 'cancelled', true, 'claim.cancelled.v1'),
   ('insurance.insurance_claims', 'queried', 'submitted', false, 'claim.submitted.v1'),
   ('insurance.insurance_claims', 'queried', 'lapsed', false, null),
@@ -5052,6 +5103,9 @@ create table if not exists insurance.insurance_claim_items (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint insurance_claim_items_pkey primary key (tenant_id, id),
+  constraint insurance_claim_items_no_nan check (
+    'NaN' not in (quantity, unit_price, factor, net, approved_quantity, approved_amount)
+  ),
   constraint insurance_claim_items_line_once unique (tenant_id, claim_id, seq),
   constraint insurance_claim_items_code_once unique nulls not distinct (
     tenant_id, claim_id, code_system, code, stratification_code, cycle_no
@@ -5140,6 +5194,7 @@ create table if not exists insurance.adjudication_events (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint adjudication_events_pkey primary key (tenant_id, id),
+  constraint adjudication_events_no_nan check (amount <> 'NaN'),
   constraint adjudication_events_actor_role_known check (
     actor_role in ('PMAM', 'MEDCO', 'PPD', 'CPD', 'CEX', 'ACO', 'SHA', 'PAYER', 'SYSTEM', 'PROVIDER')
   ),
@@ -5219,6 +5274,7 @@ create table if not exists insurance.claim_documents (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint claim_documents_pkey primary key (tenant_id, id),
+  constraint claim_documents_no_nan check ('NaN' not in (latitude, longitude)),
   constraint claim_documents_seq_once unique (tenant_id, claim_id, seq),
   constraint claim_documents_filename_once_per_case unique (tenant_id, case_id, filename),
   constraint claim_documents_content_once unique (tenant_id, claim_id, sha256),
@@ -5385,6 +5441,7 @@ create table if not exists insurance.claim_payments (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint claim_payments_pkey primary key (tenant_id, id),
+  constraint claim_payments_no_nan check ('NaN' not in (amount, tds, net, allocated)),
   constraint claim_payments_transfer_once unique nulls not distinct (tenant_id, payer_id, utr, claim_id),
   constraint claim_payments_status_known check (status in ('notified', 'acknowledged', 'disputed', 'reconciled')),
   constraint claim_payments_amount_positive check (amount > 0 and tds between 0 and amount),
@@ -6373,12 +6430,85 @@ $$;
 
 comment on function core.blind_index(text) is 'about=HMAC-SHA-256 of a text in lower case without outer blanks, per tenant: finds an encrypted value by equality.';
 
+create or replace function core.rewrap_key(p_kid text, p_wrapped_key bytea, p_kms_ref text) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update core.encryption_keys k
+  set wrapped_key = p_wrapped_key, kms_ref = p_kms_ref
+  where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status <> 'destroyed';
+  if not found then
+    raise exception 'no key "%" that still exists', p_kid
+      using errcode = 'IM005', hint = 'core.encryption_keys lists the keys of the tenant';
+  end if;
+end
+$$;
+
+comment on function core.rewrap_key(text, bytea, text) is 'about=The same data key, wrapped by another master key. IM003 no tenant, IM005 no such key.';
+
+create or replace function core.replace_key(
+  p_kid text,
+  p_new_kid text,
+  p_wrapped_key bytea,
+  p_kms_ref text,
+  p_rotate_after timestamptz
+) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_old core.encryption_keys;
+begin
+  update core.encryption_keys k
+  set status = 'retiring'
+  where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status = 'active'
+  returning k.* into v_old;
+  if not found then
+    raise exception 'no active key "%"', p_kid
+      using errcode = 'IM005', hint = 'core.encryption_keys lists the keys of the tenant';
+  end if;
+  insert into core.encryption_keys (
+    tenant_id, kid, purpose, algorithm, wrapped_key, kms_ref, rotate_after, subject_type, subject_id
+  )
+  values (
+    v_old.tenant_id, p_new_kid, v_old.purpose, v_old.algorithm, p_wrapped_key, p_kms_ref, p_rotate_after,
+    v_old.subject_type, v_old.subject_id
+  );
+end
+$$;
+
+comment on function core.replace_key(text, text, bytea, text, timestamptz) is 'about=A new key encrypts from now on; the old one only decrypts until everything is encrypted anew (retiring), and is then retired with core.retire_key. IM003 no tenant, IM005 no such active key, 23505 the new name is taken.';
+
+create or replace function core.retire_key(p_kid text) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update core.encryption_keys k
+  set status = 'retired'
+  where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status = 'retiring';
+  if not found then
+    raise exception 'no key "%" that is retiring', p_kid
+      using errcode = 'IM005', hint = 'replace it first with core.replace_key';
+  end if;
+end
+$$;
+
+comment on function core.retire_key(text) is 'about=Nothing is encrypted with a retiring key any more: it may be destroyed. IM003 no tenant, IM005 no such retiring key.';
+
 create or replace function core.shred_key(p_kid text, p_reason text) returns void
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'destroying a key needs a reason' using errcode = 'IM002', hint = 'pass p_reason';
+  end if;
   update core.encryption_keys k
   set status = 'destroyed', wrapped_key = null, destroyed_at = now(), destroy_reason = p_reason
   where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status in ('active', 'retired');
@@ -6389,7 +6519,7 @@ begin
 end
 $$;
 
-comment on function core.shred_key(text, text) is 'about=Destroys a wrapped key: what it encrypted can never be read again. IM005 no such active or retired key.';
+comment on function core.shred_key(text, text) is 'about=Destroys a wrapped key: what it encrypted can never be read again. IM002 no reason, IM005 no such active or retired key, IM910 a legal hold covers the person whose key it is.';
 
 -- Tenants are made by the platform, never by an application.
 create or replace function core.provision_tenant(
@@ -6876,6 +7006,26 @@ $$;
 
 comment on function audit.add_seal(audit.audit_chain_anchors) is 'about=Writes a seal and adds its rows to the rollups; returns how many.';
 
+create or replace function audit.chain_is_signed(p_log text) returns boolean
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    (
+      select a.signature is not null
+      from audit.audit_chain_anchors a
+      where a.tenant_id = core.require_tenant() and a.log_name = p_log
+      order by a.seal_no desc
+      limit 1
+    ),
+    false
+  )
+$$;
+
+comment on function audit.chain_is_signed(text) is 'about=Whether the last seal of the tenant''s log is signed: the next one must be, too.';
+
 create or replace function audit.seal(p_log text) returns bigint
   language plpgsql
   security definer
@@ -6887,6 +7037,10 @@ begin
   if not audit.may_seal(p_log) then
     return 0;
   end if;
+  if audit.chain_is_signed(p_log) then
+    raise exception 'the seals of % are signed, and one without signature would break their chain', p_log
+      using errcode = 'IM006', hint = 'run imhotep audit seal with --key, or call audit.digest_to_sign and audit.seal_signed';
+  end if;
   v_seal := audit.next_seal(p_log, pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::bigint);
   if v_seal.digest is null then
     return 0;
@@ -6895,7 +7049,7 @@ begin
 end
 $$;
 
-comment on function audit.seal(text) is 'about=Seals the rows of the tenant''s log that can no longer change and adds them to the rollups; returns how many.';
+comment on function audit.seal(text) is 'about=Seals the rows of the tenant''s log that can no longer change and adds them to the rollups; returns how many. IM006 the seals before are signed.';
 
 -- The key that signs seals is never in the database: whoever seals asks for the digest, signs it and comes back with the
 -- signature in the same transaction. The seal is computed again then, so that nobody can have a digest of his own stored.
@@ -7596,30 +7750,29 @@ $$;
 
 comment on function audit.pack_rows(text, text, jsonb[]) is 'about=Writes one archive of these rows, in order of time and seq, after it read them back from it.';
 
-create or replace function audit.is_packed(p_partition regclass) returns boolean
+create or replace function audit.is_packed(p_partition regclass, p_tenant_id uuid) returns boolean
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_tenant uuid := core.require_tenant();
   v_log record := audit.log_partition(p_partition);
   v_rows bigint;
   v_seq_sum numeric;
 begin
   execute pg_catalog.format('select count(*), sum(l.seq) from %s l where l.tenant_id = $1', p_partition)
   into v_rows, v_seq_sum
-  using v_tenant;
+  using p_tenant_id;
   return (
     select
       coalesce(pg_catalog.sum(a.row_count), 0) = v_rows and coalesce(pg_catalog.sum(a.seq_sum), 0) = coalesce(v_seq_sum, 0)
     from audit.audit_archives a
-    where a.tenant_id = v_tenant and a.log_name = v_log.log_name and a.first_at >= v_log.from_at and a.first_at < v_log.to_at
+    where a.tenant_id = p_tenant_id and a.log_name = v_log.log_name and a.first_at >= v_log.from_at and a.first_at < v_log.to_at
   );
 end
 $$;
 
-comment on function audit.is_packed(regclass) is 'about=Whether the archives hold as many of the tenant''s rows as this month of the log, with the same sum of seq. What they hold was compared when it was packed, and neither can change since.';
+comment on function audit.is_packed(regclass, uuid) is 'about=Whether the archives hold as many of the tenant''s rows as this month of the log, with the same sum of seq. What they hold was compared when it was packed, and neither can change since.';
 
 create or replace function audit.pack_partition(p_partition regclass) returns bigint
   language plpgsql
@@ -7670,7 +7823,7 @@ begin
     )
     into v_day
     using v_tenant, v_sealed;
-    exit when v_day is not null or audit.is_packed(p_partition);
+    exit when v_day is not null or audit.is_packed(p_partition, v_tenant);
   end loop;
   if v_day is null then
     return 0;
@@ -7718,22 +7871,22 @@ create or replace function audit.drop_packed_partition(p_partition regclass) ret
   security definer
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
-  set app.tenant_id = '' -- the tenants that it walks through end with the call
 as $$
 declare
-  v_tenant uuid;
-  v_packed boolean := true;
+  v_tenants uuid[];
+  v_packed boolean;
 begin
   perform audit.log_partition(p_partition);
   -- from here on nobody can add a row to this month
   execute pg_catalog.format('lock table %s in access exclusive mode', p_partition);
-  for v_tenant in select t from audit.begin_packing(p_partition) as t loop
-    perform pg_catalog.set_config('app.tenant_id', v_tenant::text, true);
-    if not audit.is_packed(p_partition) then
-      v_packed := false;
-      exit;
-    end if;
-  end loop;
+  v_tenants := array(select t from audit.begin_packing(p_partition) as t);
+  -- as there, the owner looks at every tenant: a context for each could not be signed here
+  execute pg_catalog.format('alter table %s no force row level security', p_partition);
+  alter table audit.audit_archives no force row level security;
+  select coalesce(pg_catalog.bool_and(audit.is_packed(p_partition, t.id)), true) into v_packed
+  from pg_catalog.unnest(v_tenants) as t (id);
+  execute pg_catalog.format('alter table %s force row level security', p_partition);
+  alter table audit.audit_archives force row level security;
   if v_packed then
     execute pg_catalog.format('drop table %s', p_partition);
   end if;
@@ -7888,6 +8041,32 @@ $$;
 
 comment on function billing.lock_account(uuid) is 'about=The account, locked until the transaction ends. IM005 no such account.';
 
+create or replace function billing.lock_accounts_of(p_account_id uuid, p_invoice_ids uuid[]) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+begin
+  perform
+  from billing.accounts a
+  where
+    a.tenant_id = v_tenant
+    and a.id in (
+      select p_account_id
+      union all
+      select i.account_id -- it never changes, so it can be read before the bill is locked
+      from billing.invoices i
+      where i.tenant_id = v_tenant and i.id = any (p_invoice_ids)
+    )
+  order by a.id
+  for no key update;
+end
+$$;
+
+comment on function billing.lock_accounts_of(uuid, uuid[]) is 'about=Locks an account and those of bills until the transaction ends, in the order of their ids: before the bills are locked.';
+
 create or replace function billing.add_to_totals(
   p_account_id uuid,
   p_charged numeric default 0,
@@ -8017,7 +8196,7 @@ begin
     tenant_id, account_number, patient_id, encounter_id, clinic_id, payer_class, payer_id, coverage_id
   )
   values (
-    v_tenant, core.next_default_number('account', '', 'ACC-{YY}-'), p_patient_id, p_encounter_id,
+    v_tenant, core.next_default_number('account', '', 'ACC-{YY}-', p_at => billing.date_of_tenant()), p_patient_id, p_encounter_id,
     v_clinic_id, coalesce(v_payer_class, 'self'),
     billing.check_coverage(p_patient_id, p_payer_id, p_coverage_id), p_coverage_id
   )
@@ -8145,6 +8324,17 @@ as $$
 $$;
 
 comment on function billing.clinic_date(uuid, timestamptz) is 'about=The date that a clinic''s calendar shows at an instant.';
+
+create or replace function billing.date_of_tenant() returns date
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select (now() at time zone t.timezone)::date from core.tenants t where t.id = core.current_tenant_id()
+$$;
+
+comment on function billing.date_of_tenant() is 'about=The date of now in the time zone of the tenant, whose numbers count by it.';
 
 create or replace function billing.find_price(
   p_charge_id uuid,
@@ -8342,7 +8532,7 @@ begin
   values (
     v_tenant, p_account_id, p_charge_id, v_account.patient_id, v_account.encounter_id, p_source_type, p_source_id,
     coalesce(p_occurred_at, now()), p_quantity, v_price.unit_price, v_discount, v_charge.gst_rate, v_tax,
-    round(p_quantity * v_price.unit_price - v_discount + v_tax, 2), case when v_discount > 0 then 'tariff' end,
+    round(p_quantity * v_price.unit_price, 2) - v_discount + v_tax, case when v_discount > 0 then 'tariff' end,
     v_package, case when v_package is null then 'billable' else 'not_billable' end
   )
   -- two accounts may race for one source: the key decides, and the loser is told
@@ -8515,7 +8705,7 @@ begin
   set
     discount = p_discount,
     tax = v_tax,
-    net = round(i.quantity * i.unit_price - p_discount + v_tax, 2),
+    net = round(i.quantity * i.unit_price, 2) - p_discount + v_tax,
     concession_reason = p_reason,
     concession_approved_by = p_approved_by
   where i.tenant_id = v_item.tenant_id and i.id = v_item.id
@@ -8607,11 +8797,8 @@ begin
       discount = v_item.discount,
       concession_reason = case when v_item.discount > 0 then 'tariff' end,
       tax = round((i.quantity * v_item.unit_price - v_item.discount) * i.tax_rate / 100, 2),
-      net = round(
-        i.quantity * v_item.unit_price - v_item.discount
-        + round((i.quantity * v_item.unit_price - v_item.discount) * i.tax_rate / 100, 2),
-        2
-      )
+      net = round(i.quantity * v_item.unit_price, 2) - v_item.discount
+        + round((i.quantity * v_item.unit_price - v_item.discount) * i.tax_rate / 100, 2)
     where i.tenant_id = v_account.tenant_id and i.id = v_item.id
     returning v_difference + i.net - v_item.net into v_difference;
   end loop;
@@ -9069,6 +9256,19 @@ $$;
 
 comment on function billing.used_of(text, uuid) is 'about=How much of a source is allocated, reversals deducted.';
 
+create or replace function billing.open_of(p_invoice_id uuid) returns numeric
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case when i.status in ('issued', 'partially_paid') then i.total - i.allocated - i.written_off else 0 end
+  from billing.invoices i
+  where i.tenant_id = core.require_tenant() and i.id = p_invoice_id
+$$;
+
+comment on function billing.open_of(uuid) is 'about=How much of a bill can still be paid.';
+
 create or replace function billing.allocate(
   p_source_kind text,
   p_source_id uuid,
@@ -9310,7 +9510,7 @@ begin
   )
   values (
     p_line.tenant_id, p_note_id, p_line_no, p_line.charge_id, p_line.description, p_line.sac_hsn, p_quantity,
-    p_line.unit_price, v_discount, p_line.tax_rate, v_tax, round(p_quantity * p_line.unit_price - v_discount + v_tax, 2),
+    p_line.unit_price, v_discount, p_line.tax_rate, v_tax, round(p_quantity * p_line.unit_price, 2) - v_discount + v_tax,
     p_line.id
   );
 end
@@ -9739,16 +9939,17 @@ declare
 begin
   select c.payer_id, c.family_id_bidx into v_coverage
   from insurance.coverages c
-  where c.tenant_id = v_tenant and c.id = p_coverage_id and c.deleted_at is null;
+  where c.tenant_id = v_tenant and c.id = p_coverage_id;
   if not found then
     raise exception 'coverage % does not exist', p_coverage_id
-      using errcode = 'IM005', hint = 'choose a coverage of the tenant that is not deleted';
+      using errcode = 'IM005', hint = 'choose a coverage of the tenant';
   end if;
+  -- deleted ones too: what they held or spent is gone for the others as well
   for v_member in
     select c.id
     from insurance.coverages c
     where
-      c.tenant_id = v_tenant and c.payer_id = v_coverage.payer_id and c.deleted_at is null
+      c.tenant_id = v_tenant and c.payer_id = v_coverage.payer_id
       and (c.id = p_coverage_id or c.family_id_bidx = v_coverage.family_id_bidx)
     order by c.id
     for no key update
@@ -10008,8 +10209,8 @@ begin
     tenant_id, request_number, coverage_id, patient_id, encounter_id, payer_id, purposes, items, correlation_id
   )
   values (
-    v_tenant, core.next_default_number('eligibility', '', 'ELG-{YY}-'), p_coverage_id, p_patient_id, p_encounter_id,
-    p_payer_id, p_purposes, p_items, v_correlation_id
+    v_tenant, core.next_default_number('eligibility', '', 'ELG-{YY}-', p_at => billing.date_of_tenant()), p_coverage_id, p_patient_id,
+    p_encounter_id, p_payer_id, p_purposes, p_items, v_correlation_id
   )
   on conflict (tenant_id, correlation_id) do nothing
   returning * into v_check;
@@ -10176,8 +10377,8 @@ begin
     primary_specialty
   )
   values (
-    v_tenant, core.next_default_number('case', '', 'CASE-{YY}-'), p_tms_case_id, v_patient_id, p_encounter_id,
-    p_coverage_id, p_hospital_code, core.current_user_id(), p_home_state, p_treating_state,
+    v_tenant, core.next_default_number('case', '', 'CASE-{YY}-', p_at => billing.date_of_tenant()), p_tms_case_id,
+    v_patient_id, p_encounter_id, p_coverage_id, p_hospital_code, core.current_user_id(), p_home_state, p_treating_state,
     p_home_state <> p_treating_state, p_admission_type, now(), p_backdated_to, p_telephonic, p_mother_case_id is not null,
     p_mother_case_id, p_primary_specialty
   )
@@ -10711,8 +10912,8 @@ create or replace function insurance.next_claim_number(p_use text) returns text
   set search_path = pg_catalog, pg_temp
 as $$
   select case p_use
-    when 'claim' then core.next_default_number('claim', '', 'CLM-{YY}-')
-    else core.next_default_number('preauth', '', 'PA-{YY}-')
+    when 'claim' then core.next_default_number('claim', '', 'CLM-{YY}-', p_at => billing.date_of_tenant())
+    else core.next_default_number('preauth', '', 'PA-{YY}-', p_at => billing.date_of_tenant())
   end
 $$;
 
@@ -10844,6 +11045,18 @@ $$;
 comment on function insurance.review_document(uuid, boolean, text) is 'about=The medical coordinator (or the payer) accepts a paper or refuses it with a reason; only accepted papers count for the guideline. IM002 no reason, IM005 no such paper.';
 
 -- What must hold before a submission leaves. Each check raises its own code; the operations that submit call them.
+create or replace function insurance.date_of_claim(p_claim insurance.insurance_claims) returns date
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select billing.clinic_date(e.clinic_id)
+  from clinical.encounters e
+  where e.tenant_id = p_claim.tenant_id and e.id = p_claim.encounter_id
+$$;
+
+comment on function insurance.date_of_claim(insurance.insurance_claims) is 'about=The date of now in the clinic that a submission comes from.';
+
 create or replace function insurance.check_coverage(p_claim insurance.insurance_claims) returns void
   language plpgsql
   stable
@@ -10858,7 +11071,7 @@ begin
     join insurance.payers p on p.id = c.payer_id
     where
       c.tenant_id = p_claim.tenant_id and c.id = p_claim.coverage_id and c.deleted_at is null and c.status = 'active'
-      and c.period @> current_date and p.status = 'active'
+      and c.period @> insurance.date_of_claim(p_claim) and p.status = 'active'
   ) then
     raise exception 'coverage % is not in force', p_claim.coverage_id
       using errcode = 'IM600', hint = 'state, dates and payer of the coverage must be good today';
@@ -11826,8 +12039,8 @@ declare
   v_role text := coalesce(p_response ->> 'actor_role', 'PAYER');
   v_was insurance.claim_status := p_claim.status;
 begin
-  if v_claim.status in ('queried', 'dispatch_failed') and v_answer <> 'queried' then
-    -- decided without our answer, or after all
+  if v_claim.status = 'dispatch_failed' or (v_claim.status = 'queried' and v_answer <> 'queried') then
+    -- it arrived after all, or is decided without our answer
     update insurance.payer_queries q
     set status = 'withdrawn'
     where q.tenant_id = v_claim.tenant_id and q.claim_id = v_claim.id and q.status = 'open';
@@ -13043,19 +13256,23 @@ select
   i.currency,
   i.total,
   i.total - i.allocated - i.written_off as open,
-  greatest(current_date - o.due_on, 0) as days_overdue,
+  greatest(o.today - o.due_on, 0) as days_overdue,
   case
-    when current_date <= o.due_on then 'not due'
-    when current_date - o.due_on <= 30 then '1-30'
-    when current_date - o.due_on <= 60 then '31-60'
-    when current_date - o.due_on <= 90 then '61-90'
+    when o.today <= o.due_on then 'not due'
+    when o.today - o.due_on <= 30 then '1-30'
+    when o.today - o.due_on <= 60 then '31-60'
+    when o.today - o.due_on <= 90 then '61-90'
     else 'over 90'
   end as bucket
 from billing.invoices i
-cross join lateral (select coalesce(i.due_on, i.issued_at::date) as due_on) o
+join facility.clinics c on c.tenant_id = i.tenant_id and c.id = i.clinic_id
+cross join lateral (
+  select
+    coalesce(i.due_on, (i.issued_at at time zone c.timezone)::date) as due_on, (now() at time zone c.timezone)::date as today
+) o
 where i.status in ('issued', 'partially_paid') and i.kind <> 'credit_note';
 
-comment on view billing.ageing is 'class=financial;scope=tenant;owner=billing;about=Open bills with what is open of each and how long it is overdue; a bill without a due date is due on its day.';
+comment on view billing.ageing is 'class=financial;scope=tenant;owner=billing;about=Open bills with what is open of each and how long it is overdue; a bill without a due date is due on its day. Days are those of the clinic.';
 
 -- The ledger in one look: every account code with its sums. The balances of a currency add up to zero.
 create or replace view billing.trial_balance
@@ -13168,6 +13385,7 @@ to kernel_ro, audit_reader, audit_writer, retention_job;
 
 grant execute on function
   core.provision_tenant(uuid, text, text, text, text, text, text), core.assert_not_production(), core.environment(),
+  core.rewrap_key(text, bytea, text), core.replace_key(text, text, bytea, text, timestamptz), core.retire_key(text),
   core.shred_key(text, text)
 to imhotep_platform;
 
@@ -13213,7 +13431,8 @@ grant usage on schema audit to imhotep_platform;
 -- only sealed rows are packed, and a tenant that is no longer active still has rows to seal
 grant execute on function
   audit.drop_expired_partitions(interval), audit.packable_partitions(interval), audit.log_partition(regclass),
-  audit.begin_packing(regclass), audit.pack_partition(regclass), audit.drop_packed_partition(regclass), audit.seal(text)
+  audit.begin_packing(regclass), audit.pack_partition(regclass), audit.drop_packed_partition(regclass),
+  audit.chain_is_signed(text), audit.seal(text), audit.digest_to_sign(text), audit.seal_signed(text, bigint, bytea, text)
 to retention_job;
 
 grant select on
@@ -13222,6 +13441,7 @@ to audit_reader;
 
 -- the kernel's own tables that matter to security
 select audit.track('core.system_settings');
+select audit.track('core.encryption_keys');
 select audit.track('audit.break_glass_sessions');
 
 select core.ensure_partitions('audit.audit_logs', 'month', 1);
@@ -13232,10 +13452,9 @@ select core.ensure_partitions('audit.phi_access_logs', 'month', 1);
 -- The module belongs to billing_owner. Its operations read a few columns of other services' tables; those are the grants
 -- that a service of its own replaces by projections. Modules that charge grant themselves billing.charge_encounter.
 select core.hand_over('billing', 'billing');
-
 grant select on billing.ageing, billing.trial_balance to billing_app, billing_ro;
 
--- Operations. billing.allocate, reverse_allocation, post_entries and add_to_totals serve the operations of payment and
+-- Operations. billing.allocate, reverse_allocation, post_entries, add_to_totals and the helpers beside them serve the operations of payment and
 -- insurance, whose owners are granted them by those modules.
 grant execute on function
   billing.open_account(uuid, uuid, uuid, text, uuid, uuid, text),

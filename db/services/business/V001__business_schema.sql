@@ -562,6 +562,7 @@ as $$
 declare
   v_name text;
   v_sources text;
+  v_list text;
   v_each record;
   v_tables int := 0;
 begin
@@ -586,9 +587,14 @@ begin
       raise exception 'no module of this database knows %', v_name
         using errcode = 'IM005', hint = 'the treatment relationship needs the modules patient and scheduling or clinical';
     end if;
+    v_list := pg_catalog.format('array(%s)', v_sources);
+    if pg_catalog.to_regprocedure('patient.ids_of(uuid[])') is not null then -- a person is all records that were merged
+      execute 'grant execute on function patient.ids_of(uuid[]) to kernel_owner';
+      v_list := pg_catalog.format('patient.ids_of(variadic %s)', v_list);
+    end if;
     execute pg_catalog.format(
       'create or replace function core.%I() returns uuid[] language plpgsql stable security definer set search_path = pg_catalog, pg_temp as %L',
-      v_name, pg_catalog.format('begin return array(%s); end', v_sources)
+      v_name, pg_catalog.format('begin return %s; end', v_list)
     );
   end loop;
 
@@ -1571,6 +1577,30 @@ as $$ select sha256(convert_to(p_text, 'UTF8')) $$;
 
 comment on function compliance.text_hash(text) is 'about=SHA-256 of a text in UTF-8.';
 
+create or replace function compliance.check_opt_in() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- the lock makes whoever withdraws it meanwhile find this opt-in
+  select c.expires_at into new.consent_expires_at
+  from compliance.consents c
+  where
+    c.tenant_id = new.tenant_id and c.id = new.consent_id and c.kind = 'marketing' and c.decision = 'permit'
+    and c.status = 'active' and (c.expires_at is null or c.expires_at > now())
+    and new.subject_id = case new.subject_type when 'patient' then c.patient_id when 'contact' then c.contact_id end
+  for share;
+  if not found then
+    raise exception '% % gave no consent to marketing that is in force', new.subject_type, new.subject_id
+      using errcode = 'IM006', hint = 'record their own consent of kind marketing first and pass it';
+  end if;
+  return new;
+end
+$$;
+
+comment on function compliance.check_opt_in() is 'about=Before an opt-in to promotional messages: it rests on a consent to marketing of that person, permitted and in force (IM006), and ends with it.';
+
 create or replace function compliance.check_everybody_told() returns trigger
   language plpgsql
   security definer
@@ -1633,7 +1663,11 @@ begin
           new.patient_ref_hash is not null -- all of a person: touched by a hold on any table
           or compliance.scope_covers(h.scope, new.schema_name, new.table_name, null)
         ))
-        or compliance.patient_ref_hash(h.tenant_id, h.patient_id) = new.patient_ref_hash
+        or exists (
+          select
+          from unnest(patient.ids_of(h.patient_id)) as i
+          where compliance.patient_ref_hash(h.tenant_id, i) = new.patient_ref_hash
+        )
       )
   ) then
     raise exception 'a legal hold covers what was to be erased'
@@ -1644,6 +1678,23 @@ end
 $$;
 
 comment on function compliance.check_erasure_allowed() is 'about=Before insert: nothing is erased that an active legal hold covers (IM910).';
+
+create or replace function compliance.check_key_not_held() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pg_advisory_xact_lock_shared(compliance.holds_lock_key(new.tenant_id));
+  if compliance.is_under_hold(null, null, null, new.subject_id) then
+    raise exception 'a legal hold covers whom key "%" serves', new.kid
+      using errcode = 'IM910', hint = 'release the hold first';
+  end if;
+  return new;
+end
+$$;
+
+comment on function compliance.check_key_not_held() is 'about=Before the key of a patient is destroyed: no active legal hold covers them (IM910).';
 
 create or replace function compliance.check_country() returns trigger
   language plpgsql
@@ -1895,6 +1946,28 @@ $$;
 
 comment on function tasking.check_shift_takes_tasks() is 'about=Before insert or change of shift_id: a task is given to a shift that is neither closed nor cancelled (IM752).';
 
+create or replace function tasking.leave_closed_shift() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_status text;
+begin
+  -- the lock keeps the shift from closing until this task is committed
+  select s.status into v_status
+  from workforce.shifts s
+  where s.tenant_id = new.tenant_id and s.id = new.shift_id
+  for share;
+  if v_status in ('closed', 'cancelled') then
+    new.shift_id := null;
+  end if;
+  return new;
+end
+$$;
+
+comment on function tasking.leave_closed_shift() is 'about=Before a task is reopened: nobody of a shift that is closed or cancelled does it any more, so it has no shift.';
+
 create or replace function tasking.check_shift_is_handed_over() returns trigger
   language plpgsql
   security definer
@@ -1924,7 +1997,7 @@ begin
 end
 $$;
 
-comment on function tasking.check_shift_is_handed_over() is 'about=Before a shift closes: it has no open task and no handover that waits (IM752).';
+comment on function tasking.check_shift_is_handed_over() is 'about=Before a shift closes or is cancelled: it has no open task and no handover that waits (IM752).';
 
 create or replace function tasking.check_read_backs() returns trigger
   language plpgsql
@@ -1965,11 +2038,24 @@ begin
     raise exception 'handover % is %', new.handover_id, v_status
       using errcode = 'IM001', hint = 'patients are added to a draft, and change until the handover is accepted';
   end if;
+  -- the receiver heard something else
+  if
+    tg_op = 'UPDATE'
+    and (
+      new.illness_severity, new.patient_summary_enc, new.action_list, new.situation_awareness_enc, new.contingency_plan
+    ) is distinct from (
+      old.illness_severity, old.patient_summary_enc, old.action_list, old.situation_awareness_enc, old.contingency_plan
+    )
+  then
+    new.read_back_at := null;
+    new.read_back_by := null;
+    new.synthesis_by_receiver_enc := null;
+  end if;
   return new;
 end
 $$;
 
-comment on function tasking.check_handover_is_open() is 'about=Before insert or update: patients are added to a draft handover and change until it is accepted (IM001).';
+comment on function tasking.check_handover_is_open() is 'about=Before insert or update: patients are added to a draft handover and change until it is accepted (IM001); what changes is to be read back again.';
 
 
 -- =====================================================================================================================
@@ -2712,6 +2798,9 @@ create table if not exists core.encryption_keys (
   constraint encryption_keys_destroyed_is_gone check (
     (status = 'destroyed') = (wrapped_key is null) and (status = 'destroyed') = (destroyed_at is not null)
   ),
+  constraint encryption_keys_destroyed_for_a_reason check (
+    status <> 'destroyed' or nullif(btrim(destroy_reason), '') is not null
+  ),
   constraint encryption_keys_tenant_fkey
     foreign key (tenant_id) references core.tenants (id)
 );
@@ -2756,7 +2845,8 @@ insert into core.transition_rules (machine, from_state, to_state) values
   ('core.encryption_keys', 'retired', 'destroyed')
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on core.encryption_keys to kernel_app;
+-- applications make the keys of their people; what becomes of a key is for core.replace_key and its neighbours
+grant select, insert on core.encryption_keys to kernel_app;
 grant select on core.encryption_keys to kernel_ro;
 
 -- core.context_keys: what signatures of contexts are checked with. Nobody but the owner of the kernel reads it.
@@ -3740,6 +3830,7 @@ create or replace trigger shifts_touch before update on workforce.shifts
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger shifts_transition before insert or update of status on workforce.shifts
   for each row execute function core.enforce_transition('workforce.shifts', 'status');
+select audit.track('workforce.shifts');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('workforce.shifts', '', 'planned', false, null),
@@ -3816,6 +3907,7 @@ create or replace trigger shift_assignments_touch before update on workforce.shi
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger shift_assignments_transition before insert or update of status on workforce.shift_assignments
   for each row execute function core.enforce_transition('workforce.shift_assignments', 'status');
+select audit.track('workforce.shift_assignments');
 
 insert into core.transition_rules (machine, from_state, to_state, requires_reason, emits_event) values
   ('workforce.shift_assignments', '', 'assigned', false, null),
@@ -4017,6 +4109,7 @@ insert into core.transition_rules (machine, from_state, to_state, requires_reaso
   ('compliance.consents', '', 'draft', false, null),
   ('compliance.consents', 'draft', 'active', false, 'consent.granted.v1'),
   ('compliance.consents', 'draft', 'rejected', false, null),
+  ('compliance.consents', 'draft', 'superseded', false, null),
   ('compliance.consents', 'active', 'withdrawn', false, 'consent.revoked.v1'),
   ('compliance.consents', 'active', 'expired', false, 'consent.expired.v1'),
   ('compliance.consents', 'active', 'superseded', false, null)
@@ -4311,7 +4404,7 @@ grant select on compliance.breach_affected_persons to business_app;
 grant select on compliance.breach_affected_persons to business_ro;
 
 -- compliance.retention_policies: how long rows of a class are kept, why, and what happens then. Shared rows are the legal
--- minimums; a tenant's row takes the place of the shared one and may be longer, never shorter.
+-- minimums; a tenant's row is added to the shared one: whichever keeps longer counts.
 create table if not exists compliance.retention_policies (
   tenant_id uuid,
   id uuid not null default core.uuid_v7(),
@@ -4376,6 +4469,8 @@ create or replace trigger retention_policies_not_below_the_law
   for each row when (new.tenant_id is not null) execute function compliance.check_legal_minimum();
 create or replace trigger retention_policies_touch before update on compliance.retention_policies
   for each row execute function core.update_updated_at_column('row_version');
+
+select audit.track('compliance.retention_policies');
 
 grant select on compliance.retention_policies to business_app;
 grant select on compliance.retention_policies to business_ro;
@@ -4827,6 +4922,10 @@ create or replace trigger compliance_checks_default_no_truncate before truncate 
 grant select, insert on compliance.compliance_checks to business_app;
 grant select on compliance.compliance_checks to business_ro;
 
+create or replace trigger encryption_keys_not_under_hold before update of status on core.encryption_keys
+  for each row when (new.status = 'destroyed' and old.status <> 'destroyed' and new.subject_type = 'patient')
+  execute function compliance.check_key_not_held();
+
 -- Indexes that erasure needs on tables of others: the keys of a person, and who has been here longest.
 create index if not exists encryption_keys_subject_idx on core.encryption_keys (tenant_id, subject_type, subject_id)
   where subject_id is not null;
@@ -4918,7 +5017,7 @@ comment on column tasking.tasks.task_number is 'class=operational;about=Number t
 comment on column tasking.tasks.patient_id is 'class=phi;about=The patient; none for a task of the ward.';
 comment on column tasking.tasks.encounter_id is 'class=phi;about=The visit or stay that it belongs to.';
 comment on column tasking.tasks.department_id is 'class=operational;about=The department whose work it is.';
-comment on column tasking.tasks.shift_id is 'class=operational;about=The shift that answers for it; an accepted handover moves it to the next one.';
+comment on column tasking.tasks.shift_id is 'class=operational;about=The shift that answers for it; an accepted handover moves it to the next one; none once it is reopened after that shift.';
 comment on column tasking.tasks.title is 'class=phi;about=What is to be done, in a line.';
 comment on column tasking.tasks.description_enc is 'class=phi;enc=1;about=Details, encrypted.';
 comment on column tasking.tasks.category is 'class=operational;about=Kind of work, a word of the hospital: medication, wound_care, call, transport, supplies ...';
@@ -4954,6 +5053,9 @@ create or replace trigger tasks_no_aadhaar before insert or update of title, can
   for each row execute function core.reject_aadhaar_like('title', 'cancel_reason');
 create or replace trigger tasks_shift_is_open before insert or update of shift_id on tasking.tasks
   for each row when (new.shift_id is not null) execute function tasking.check_shift_takes_tasks();
+create or replace trigger tasks_leave_closed_shift before update of status on tasking.tasks
+  for each row when (new.status = 'reopened' and old.status <> 'reopened' and new.shift_id is not null)
+  execute function tasking.leave_closed_shift();
 create or replace trigger tasks_touch before update on tasking.tasks
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger tasks_transition before insert or update of status on tasking.tasks
@@ -5413,9 +5515,9 @@ select audit.track('tasking.sync_operations');
 grant select on tasking.sync_operations to business_app;
 grant select on tasking.sync_operations to business_ro;
 
--- A shift closes only when its work is in other hands: the rule of this module on a table of workforce.
+-- A shift closes, or is cancelled, only when its work is in other hands: the rule of this module on a table of workforce.
 create or replace trigger shifts_handed_over before update of status on workforce.shifts
-  for each row when (new.status = 'closed' and old.status <> 'closed')
+  for each row when (new.status in ('closed', 'cancelled') and old.status is distinct from new.status)
   execute function tasking.check_shift_is_handed_over();
 
 -- other services: tables
@@ -5983,12 +6085,85 @@ $$;
 
 comment on function core.blind_index(text) is 'about=HMAC-SHA-256 of a text in lower case without outer blanks, per tenant: finds an encrypted value by equality.';
 
+create or replace function core.rewrap_key(p_kid text, p_wrapped_key bytea, p_kms_ref text) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update core.encryption_keys k
+  set wrapped_key = p_wrapped_key, kms_ref = p_kms_ref
+  where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status <> 'destroyed';
+  if not found then
+    raise exception 'no key "%" that still exists', p_kid
+      using errcode = 'IM005', hint = 'core.encryption_keys lists the keys of the tenant';
+  end if;
+end
+$$;
+
+comment on function core.rewrap_key(text, bytea, text) is 'about=The same data key, wrapped by another master key. IM003 no tenant, IM005 no such key.';
+
+create or replace function core.replace_key(
+  p_kid text,
+  p_new_kid text,
+  p_wrapped_key bytea,
+  p_kms_ref text,
+  p_rotate_after timestamptz
+) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_old core.encryption_keys;
+begin
+  update core.encryption_keys k
+  set status = 'retiring'
+  where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status = 'active'
+  returning k.* into v_old;
+  if not found then
+    raise exception 'no active key "%"', p_kid
+      using errcode = 'IM005', hint = 'core.encryption_keys lists the keys of the tenant';
+  end if;
+  insert into core.encryption_keys (
+    tenant_id, kid, purpose, algorithm, wrapped_key, kms_ref, rotate_after, subject_type, subject_id
+  )
+  values (
+    v_old.tenant_id, p_new_kid, v_old.purpose, v_old.algorithm, p_wrapped_key, p_kms_ref, p_rotate_after,
+    v_old.subject_type, v_old.subject_id
+  );
+end
+$$;
+
+comment on function core.replace_key(text, text, bytea, text, timestamptz) is 'about=A new key encrypts from now on; the old one only decrypts until everything is encrypted anew (retiring), and is then retired with core.retire_key. IM003 no tenant, IM005 no such active key, 23505 the new name is taken.';
+
+create or replace function core.retire_key(p_kid text) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update core.encryption_keys k
+  set status = 'retired'
+  where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status = 'retiring';
+  if not found then
+    raise exception 'no key "%" that is retiring', p_kid
+      using errcode = 'IM005', hint = 'replace it first with core.replace_key';
+  end if;
+end
+$$;
+
+comment on function core.retire_key(text) is 'about=Nothing is encrypted with a retiring key any more: it may be destroyed. IM003 no tenant, IM005 no such retiring key.';
+
 create or replace function core.shred_key(p_kid text, p_reason text) returns void
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'destroying a key needs a reason' using errcode = 'IM002', hint = 'pass p_reason';
+  end if;
   update core.encryption_keys k
   set status = 'destroyed', wrapped_key = null, destroyed_at = now(), destroy_reason = p_reason
   where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status in ('active', 'retired');
@@ -5999,7 +6174,7 @@ begin
 end
 $$;
 
-comment on function core.shred_key(text, text) is 'about=Destroys a wrapped key: what it encrypted can never be read again. IM005 no such active or retired key.';
+comment on function core.shred_key(text, text) is 'about=Destroys a wrapped key: what it encrypted can never be read again. IM002 no reason, IM005 no such active or retired key, IM910 a legal hold covers the person whose key it is.';
 
 -- Tenants are made by the platform, never by an application.
 create or replace function core.provision_tenant(
@@ -6486,6 +6661,26 @@ $$;
 
 comment on function audit.add_seal(audit.audit_chain_anchors) is 'about=Writes a seal and adds its rows to the rollups; returns how many.';
 
+create or replace function audit.chain_is_signed(p_log text) returns boolean
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    (
+      select a.signature is not null
+      from audit.audit_chain_anchors a
+      where a.tenant_id = core.require_tenant() and a.log_name = p_log
+      order by a.seal_no desc
+      limit 1
+    ),
+    false
+  )
+$$;
+
+comment on function audit.chain_is_signed(text) is 'about=Whether the last seal of the tenant''s log is signed: the next one must be, too.';
+
 create or replace function audit.seal(p_log text) returns bigint
   language plpgsql
   security definer
@@ -6497,6 +6692,10 @@ begin
   if not audit.may_seal(p_log) then
     return 0;
   end if;
+  if audit.chain_is_signed(p_log) then
+    raise exception 'the seals of % are signed, and one without signature would break their chain', p_log
+      using errcode = 'IM006', hint = 'run imhotep audit seal with --key, or call audit.digest_to_sign and audit.seal_signed';
+  end if;
   v_seal := audit.next_seal(p_log, pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::bigint);
   if v_seal.digest is null then
     return 0;
@@ -6505,7 +6704,7 @@ begin
 end
 $$;
 
-comment on function audit.seal(text) is 'about=Seals the rows of the tenant''s log that can no longer change and adds them to the rollups; returns how many.';
+comment on function audit.seal(text) is 'about=Seals the rows of the tenant''s log that can no longer change and adds them to the rollups; returns how many. IM006 the seals before are signed.';
 
 -- The key that signs seals is never in the database: whoever seals asks for the digest, signs it and comes back with the
 -- signature in the same transaction. The seal is computed again then, so that nobody can have a digest of his own stored.
@@ -7206,30 +7405,29 @@ $$;
 
 comment on function audit.pack_rows(text, text, jsonb[]) is 'about=Writes one archive of these rows, in order of time and seq, after it read them back from it.';
 
-create or replace function audit.is_packed(p_partition regclass) returns boolean
+create or replace function audit.is_packed(p_partition regclass, p_tenant_id uuid) returns boolean
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_tenant uuid := core.require_tenant();
   v_log record := audit.log_partition(p_partition);
   v_rows bigint;
   v_seq_sum numeric;
 begin
   execute pg_catalog.format('select count(*), sum(l.seq) from %s l where l.tenant_id = $1', p_partition)
   into v_rows, v_seq_sum
-  using v_tenant;
+  using p_tenant_id;
   return (
     select
       coalesce(pg_catalog.sum(a.row_count), 0) = v_rows and coalesce(pg_catalog.sum(a.seq_sum), 0) = coalesce(v_seq_sum, 0)
     from audit.audit_archives a
-    where a.tenant_id = v_tenant and a.log_name = v_log.log_name and a.first_at >= v_log.from_at and a.first_at < v_log.to_at
+    where a.tenant_id = p_tenant_id and a.log_name = v_log.log_name and a.first_at >= v_log.from_at and a.first_at < v_log.to_at
   );
 end
 $$;
 
-comment on function audit.is_packed(regclass) is 'about=Whether the archives hold as many of the tenant''s rows as this month of the log, with the same sum of seq. What they hold was compared when it was packed, and neither can change since.';
+comment on function audit.is_packed(regclass, uuid) is 'about=Whether the archives hold as many of the tenant''s rows as this month of the log, with the same sum of seq. What they hold was compared when it was packed, and neither can change since.';
 
 create or replace function audit.pack_partition(p_partition regclass) returns bigint
   language plpgsql
@@ -7280,7 +7478,7 @@ begin
     )
     into v_day
     using v_tenant, v_sealed;
-    exit when v_day is not null or audit.is_packed(p_partition);
+    exit when v_day is not null or audit.is_packed(p_partition, v_tenant);
   end loop;
   if v_day is null then
     return 0;
@@ -7328,22 +7526,22 @@ create or replace function audit.drop_packed_partition(p_partition regclass) ret
   security definer
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
-  set app.tenant_id = '' -- the tenants that it walks through end with the call
 as $$
 declare
-  v_tenant uuid;
-  v_packed boolean := true;
+  v_tenants uuid[];
+  v_packed boolean;
 begin
   perform audit.log_partition(p_partition);
   -- from here on nobody can add a row to this month
   execute pg_catalog.format('lock table %s in access exclusive mode', p_partition);
-  for v_tenant in select t from audit.begin_packing(p_partition) as t loop
-    perform pg_catalog.set_config('app.tenant_id', v_tenant::text, true);
-    if not audit.is_packed(p_partition) then
-      v_packed := false;
-      exit;
-    end if;
-  end loop;
+  v_tenants := array(select t from audit.begin_packing(p_partition) as t);
+  -- as there, the owner looks at every tenant: a context for each could not be signed here
+  execute pg_catalog.format('alter table %s no force row level security', p_partition);
+  alter table audit.audit_archives no force row level security;
+  select coalesce(pg_catalog.bool_and(audit.is_packed(p_partition, t.id)), true) into v_packed
+  from pg_catalog.unnest(v_tenants) as t (id);
+  execute pg_catalog.format('alter table %s force row level security', p_partition);
+  alter table audit.audit_archives force row level security;
   if v_packed then
     execute pg_catalog.format('drop table %s', p_partition);
   end if;
@@ -7473,6 +7671,30 @@ as $$
 $$;
 
 comment on function audit.archived_phi_access_logs(timestamptz, timestamptz, uuid) is 'about=The tenant''s archived rows of phi_access_logs in the window, of one patient where given.';
+
+-- patient: functions
+
+-- Under which ids the rows of a person are: theirs, and those of the records that were merged with it.
+create or replace function patient.ids_of(variadic p_patients uuid[]) returns uuid[]
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select array(
+    select unnest(p_patients)
+    union
+    select p.id
+    from patient.patients k
+    -- a merge redirects what was merged before: one step is enough
+    join patient.patients p
+      on p.tenant_id = k.tenant_id
+      and (p.id = k.merged_into_id or p.merged_into_id = coalesce(k.merged_into_id, k.id))
+    where k.tenant_id = core.current_tenant_id() and k.id = any (p_patients)
+  )
+$$;
+
+comment on function patient.ids_of(uuid[]) is 'about=The ids of the patients and of all records that are merged with them, survivor or duplicate: whoever reads the chart of a person asks for patient_id = any (patient.ids_of(..)).';
 
 -- workforce: functions
 
@@ -7723,19 +7945,23 @@ create or replace function compliance.active_consent(p_patient_id uuid, p_kind t
 as $$
 begin
   return (
-    select c.id
-    from compliance.consents c
-    where
-      c.tenant_id = core.require_tenant() and c.patient_id = p_patient_id and c.kind = p_kind and c.status = 'active'
-      and c.decision = 'permit' and (c.expires_at is null or c.expires_at > now())
-      and (p_purpose is null or p_purpose = any (c.purposes))
-    order by c.given_at desc
-    limit 1
+    select case when w.decision = 'permit' then w.id end
+    from (
+      select c.id, c.decision
+      from compliance.consents c
+      where
+        c.tenant_id = core.require_tenant() and c.patient_id = p_patient_id and c.kind = p_kind
+        and c.status = 'active' and (c.expires_at is null or c.expires_at > now())
+        -- who denies without naming a purpose denies all
+        and (p_purpose is null or p_purpose = any (c.purposes) or (c.decision = 'deny' and c.purposes = '{}'))
+      order by c.given_at desc
+      limit 1
+    ) as w
   );
 end
 $$;
 
-comment on function compliance.active_consent(uuid, text, text) is 'about=The consent of a kind, and for a purpose where one is given, that is in force; null when there is none. IM003 no tenant.';
+comment on function compliance.active_consent(uuid, text, text) is 'about=The consent of a kind, and for a purpose where one is given, that is in force; null when there is none, or when the newest word is a denial. IM003 no tenant.';
 
 -- Requests of persons about their data: received, identity made sure, handled, answered before the clock runs out.
 create or replace function compliance.lock_request(p_request_id uuid) returns compliance.data_principal_requests
@@ -8273,13 +8499,13 @@ begin
     from compliance.legal_holds h
     where
       h.tenant_id = core.require_tenant() and h.status = 'active'
-      and (h.patient_id is null or h.patient_id = p_patient_id)
+      and (h.patient_id is null or h.patient_id = any (patient.ids_of(p_patient_id)))
       and compliance.scope_covers(h.scope, p_schema, p_table, p_row_id)
   );
 end
 $$;
 
-comment on function compliance.is_under_hold(text, text, uuid, uuid) is 'about=Whether an active hold covers a row, or anything of a table, schema or patient where the narrower arguments are null. Ask it in read committed. IM003 no tenant.';
+comment on function compliance.is_under_hold(text, text, uuid, uuid) is 'about=Whether an active hold covers a row, or anything of a table, schema or patient where the narrower arguments are null; a hold on one of several merged records is on all of them. Ask it in read committed. IM003 no tenant.';
 
 create or replace function compliance.place_hold(
   p_reason text,
@@ -8439,7 +8665,7 @@ begin
     order by k.id
   loop
     if v_key.status = 'retiring' then
-      update core.encryption_keys k set status = 'retired' where k.tenant_id = p_log.tenant_id and k.kid = v_key.kid;
+      perform core.retire_key(v_key.kid);
     end if;
     perform core.shred_key(v_key.kid, 'erasure');
     return next compliance.write_erasure(
@@ -8885,22 +9111,24 @@ create or replace function compliance.disclosure_accounting(
 as $$
 declare
   v_tenant uuid := core.require_tenant();
+  v_people uuid[] := patient.ids_of(p_patient_id);
 begin
   return query
     select l.accessed_at, l.recipient, l.legal_basis, l.purpose_of_use, l.resource_type, l.resource_id, l.fields, l.user_id
     from audit.phi_access_logs l
     where
-      l.tenant_id = v_tenant and l.patient_id = p_patient_id and l.access_kind = 'disclosure'
+      l.tenant_id = v_tenant and l.patient_id = any (v_people) and l.access_kind = 'disclosure'
       and l.accessed_at >= p_from and l.accessed_at <= p_to
     union all
     select l.accessed_at, l.recipient, l.legal_basis, l.purpose_of_use, l.resource_type, l.resource_id, l.fields, l.user_id
-    from audit.archived_phi_access_logs(p_from, p_to, p_patient_id) as l
+    from unnest(v_people) as i
+    cross join audit.archived_phi_access_logs(p_from, p_to, i) as l
     where l.access_kind = 'disclosure'
     order by 1;
 end
 $$;
 
-comment on function compliance.disclosure_accounting(uuid, timestamptz, timestamptz) is 'about=Every disclosure of a patient''s data in a window, by default the last six years: when, to whom, on what basis, what. Reads the log and its archives. IM003 no tenant.';
+comment on function compliance.disclosure_accounting(uuid, timestamptz, timestamptz) is 'about=Every disclosure of a patient''s data, merged records included, in a window, by default the last six years: when, to whom, on what basis, what. Reads the log and its archives. IM003 no tenant.';
 
 -- Everything that is held on a person, for access and portability (DPDP Act s.11). What belongs to them is found in the catalog,
 -- so that a new table is exported from its first day. Runs as its caller: each role exports what it may read, and the answer
@@ -9655,6 +9883,20 @@ begin
   if v_verification.status = v_outcome then
     return v_verification;
   end if;
+  if
+    p_verified
+    and tasking.acting_user_id() in (
+      v_verification.created_by,
+      (
+        select t.completed_by
+        from tasking.tasks t
+        where t.tenant_id = v_verification.tenant_id and t.id = v_verification.task_id
+      )
+    )
+  then
+    raise exception 'verification % is confirmed by another user than the one who did the task', p_verification_id
+      using errcode = 'IM006', hint = 'ask a colleague to look into the EMR';
+  end if;
   if v_verification.status in ('pending', 'failed', 'mismatch') then
     update tasking.emr_verifications v
     set status = 'manual_review'
@@ -9676,7 +9918,7 @@ begin
 end
 $$;
 
-comment on function tasking.decide_verification(uuid, boolean, text) is 'about=A person looked into the EMR: verified, with its task, or rejected with a reason. IM001 the verification is over or runs, IM002 no reason, IM005 no such verification, IM006 nobody is signed in.';
+comment on function tasking.decide_verification(uuid, boolean, text) is 'about=A person looked into the EMR: verified, with its task, or rejected with a reason. IM001 the verification is over or runs, IM002 no reason, IM005 no such verification, IM006 nobody is signed in, or the user who did the task confirms it.';
 
 -- The giver's part of a handover. Lock order of all handover operations: handover, both shifts by id, tasks by id.
 create or replace function tasking.lock_handover(p_handover_id uuid) returns tasking.handovers
@@ -10115,7 +10357,7 @@ comment on function tasking.close_shift(uuid) is 'about=Ends a shift whose tasks
 -- row. Every field is merged on its own: the later write stands, equal times are decided by the node, so that all replicas
 -- agree whatever the order of arrival. Where the device had not seen the last write of a guarded field (who does it, where
 -- it stands), or the state machine has no such move, a person decides. Taking over a handover and verifying are facts that
--- the server decides; a device asks for them by their own operations.
+-- the server decides; a device asks for them by their own operations. A handover is the giver's, offline too.
 create or replace function tasking.fields_to_sync(p_entity_type text) returns text[]
   language sql
   immutable
@@ -10306,13 +10548,41 @@ begin
     v_new.encounter_id, v_new.department_id, v_new.shift_id, v_new.title, v_new.description_enc, v_new.category,
     coalesce(v_new.priority, 'medium'), v_new.assigned_to, tasking.acting_user_id(), v_new.due_at,
     coalesce(v_new.requires_verification, false), jsonb_build_object(p_node, 1), p_hlc_physical_us, p_hlc_logical,
-    p_node, (select jsonb_object_agg(f, v_clock) from jsonb_object_keys(p_patch || '{"status": null}') as f)
+    p_node,
+    (
+      select jsonb_object_agg(f, v_clock)
+      from jsonb_object_keys(p_patch || '{"status": null}') as f
+      where f not in ('status', 'cancel_reason') or not p_patch ? f -- those are merged after it
+    )
   )
   on conflict (tenant_id, id) do nothing;
 end
 $$;
 
-comment on function tasking.create_task_offline(uuid, jsonb, bigint, int, text) is 'about=Makes the pending task that a device made offline, with the clocks of that device, unless it is there.';
+comment on function tasking.create_task_offline(uuid, jsonb, bigint, int, text) is 'about=Makes the pending task that a device made offline, with the clocks of that device, unless it is there. Where it moved since, tasking.merge_operation says.';
+
+create or replace function tasking.check_giver(p_entity_type text, p_entity_id uuid) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_handover_id uuid;
+begin
+  case p_entity_type
+    when 'handovers' then v_handover_id := p_entity_id;
+    when 'handover_patients' then
+      select p.handover_id into v_handover_id
+      from tasking.handover_patients p
+      where p.tenant_id = core.require_tenant() and p.id = p_entity_id;
+    else return;
+  end case;
+  if v_handover_id is not null then
+    perform tasking.lock_own_handover(v_handover_id);
+  end if;
+end
+$$;
+
+comment on function tasking.check_giver(text, uuid) is 'about=Locks the handover of a handover''s row, which the signed-in user must give. IM005 no such handover, IM006 another user gives it.';
 
 create or replace function tasking.merge_operation(
   p_op_id uuid,
@@ -10336,7 +10606,9 @@ declare
   v_hlc text := tasking.hlc_text(p_hlc_physical_us, p_hlc_logical, p_node_id);
   v_now bigint := (extract(epoch from now()) * 1000000)::bigint;
   v_row jsonb;
+  v_patch jsonb := p_patch;
   v_fields record;
+  v_may_set text[] := tasking.fields_to_sync(p_entity_type);
   v_unknown text[];
   v_closed text;
   v_created boolean := false;
@@ -10346,19 +10618,23 @@ begin
     raise exception 'the clock of node "%" is more than five minutes ahead', p_node_id
       using errcode = 'IM753', hint = 'set the clock of the device and send the operation again';
   end if;
-  if tasking.fields_to_sync(p_entity_type) is null then
+  if v_may_set is null then
     raise exception 'table "%" is not synchronised', p_entity_type
       using errcode = '22023', hint = 'use tasks, handovers, handover_patients or emr_verifications';
   end if;
 
+  perform tasking.check_giver(p_entity_type, p_entity_id);
   -- copies of an operation meet at the row that they change
   v_row := tasking.lock_entity(p_entity_type, p_entity_id);
   if v_row is null and p_entity_type = 'tasks' and p_patch ?& array['title', 'category', 'department_id'] then
-    perform tasking.create_task_offline(p_entity_id, p_patch, p_hlc_physical_us, p_hlc_logical, p_node_id);
-    v_row := tasking.lock_entity(p_entity_type, p_entity_id);
-    v_created := v_row ->> 'hlc_node' = p_node_id;
-  end if;
-  if v_row is null then
+    v_may_set := v_may_set || array['patient_id', 'encounter_id', 'department_id', 'shift_id', 'requires_verification'];
+    if p_patch - v_may_set = '{}' then
+      perform tasking.create_task_offline(p_entity_id, p_patch, p_hlc_physical_us, p_hlc_logical, p_node_id);
+      v_row := tasking.lock_entity(p_entity_type, p_entity_id);
+      v_created := v_row ->> 'hlc_node' = p_node_id;
+      v_may_set := tasking.fields_to_sync(p_entity_type);
+    end if;
+  elsif v_row is null then
     raise exception '% % does not exist', p_entity_type, p_entity_id
       using errcode = 'IM005', hint = 'drop the operation: the row was never here';
   end if;
@@ -10387,14 +10663,13 @@ begin
   v_operation.vector_clock := p_vector_clock;
   v_operation.hlc_physical_us := p_hlc_physical_us;
   v_operation.hlc_logical := p_hlc_logical;
-  if v_created then
-    v_operation.outcome := 'applied';
-    return tasking.log_operation(v_operation);
+  if v_created then -- the rest is in the row
+    v_patch := p_patch - array(select jsonb_object_keys(v_row -> 'field_clocks'));
   end if;
 
   select array_agg(f order by f) into v_unknown
-  from jsonb_object_keys(p_patch) as f
-  where f <> all (tasking.fields_to_sync(p_entity_type));
+  from jsonb_object_keys(v_patch) as f
+  where f <> all (v_may_set);
   v_closed := tasking.why_closed(p_entity_type, v_row);
   if v_unknown is not null or v_closed is not null then
     v_operation.outcome := 'rejected';
@@ -10403,31 +10678,31 @@ begin
     return tasking.log_operation(v_operation);
   end if;
 
-  select * into v_fields from tasking.sort_fields(v_row, p_patch, p_vector_clock, v_hlc);
-  if 'status' = any (v_fields.applied) and not tasking.status_may_follow(v_row, p_patch ->> 'status') then
+  select * into v_fields from tasking.sort_fields(v_row, v_patch, p_vector_clock, v_hlc);
+  if 'status' = any (v_fields.applied) and not tasking.status_may_follow(v_row, v_patch ->> 'status') then
     v_fields.applied := array_remove(v_fields.applied, 'status');
     v_fields.conflicts := v_fields.conflicts || 'status'::text;
   end if;
   -- a reason without its move says nothing
-  if p_patch ->> 'status' = 'cancelled' and 'status' <> all (v_fields.applied) then
+  if v_patch ->> 'status' = 'cancelled' and 'status' <> all (v_fields.applied) then
     v_fields.applied := array_remove(v_fields.applied, 'cancel_reason');
   end if;
   if v_fields.applied <> '{}' then
-    perform tasking.write_merged(v_row, v_operation, p_patch, v_fields.applied);
+    perform tasking.write_merged(v_row, v_operation, v_patch, v_fields.applied);
   end if;
   v_operation.outcome := case
     when v_fields.conflicts <> '{}' then 'conflict'
-    when v_fields.applied <> '{}' then 'applied'
+    when v_created or v_fields.applied <> '{}' then 'applied'
     when v_fields.superseded <> '{}' then 'superseded'
     else 'duplicate'
   end;
   v_operation.conflict_fields := nullif(v_fields.conflicts, '{}');
-  v_operation.applied_at := case when v_fields.applied <> '{}' then now() end;
+  v_operation.applied_at := case when v_created or v_fields.applied <> '{}' then now() end;
   return tasking.log_operation(v_operation);
 end
 $$;
 
-comment on function tasking.merge_operation(uuid, text, text, uuid, jsonb, bytea, jsonb, bigint, int) is 'about=Merges a change made offline, once: the same op_id gets the same answer. p_patch: the fields and values that the device set; p_patch_enc: the same, encrypted, for the log; p_vector_clock: what the device had seen of the row, this write included. A task that is not there is made from a patch with title, category and department_id. The outcome says what became of it, conflict_fields what a person decides. IM003 no tenant, IM005 no such row, IM006 nobody is signed in, IM011 the op_id or the tick was used for something else, IM753 the clock of the device is ahead.';
+comment on function tasking.merge_operation(uuid, text, text, uuid, jsonb, bytea, jsonb, bigint, int) is 'about=Merges a change made offline, once: the same op_id gets the same answer. p_patch: the fields and values that the device set; p_patch_enc: the same, encrypted, for the log; p_vector_clock: what the device had seen of the row, this write included. A task that is not there is made from a patch with title, category and department_id, which may also name patient_id, encounter_id, shift_id and requires_verification, and is moved to its status. The outcome says what became of it, conflict_fields what a person decides. IM003 no tenant, IM005 no such row, IM006 nobody is signed in, or another user gives the handover, IM011 the op_id or the tick was used for something else, IM753 the clock of the device is ahead.';
 
 create or replace function tasking.write_merged(
   p_row jsonb,
@@ -10953,19 +11228,19 @@ begin
   if tg_op = 'DELETE' then
     perform core.announce_entity(old.tenant_id, 'compliance.consents', old.id, 'deleted', '{}', 'deleted');
   else
-    perform core.announce_entity(new.tenant_id, 'compliance.consents', new.id, 'active', pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('patient_id', new.patient_id, 'kind', new.kind, 'decision', new.decision, 'status', new.status, 'expires_at', new.expires_at)), case tg_op when 'INSERT' then 'created' else 'updated' end);
+    perform core.announce_entity(new.tenant_id, 'compliance.consents', new.id, 'active', pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('patient_id', new.patient_id, 'kind', new.kind, 'decision', new.decision, 'status', new.status, 'expires_at', new.expires_at, 'encounter_id', new.encounter_id)), case tg_op when 'INSERT' then 'created' else 'updated' end);
   end if;
   return null;
 end
 $$;
 
-comment on function compliance.consents_announce() is 'about=Tells the services that refer to compliance.consents of a row that is new, changed in what is published of it (patient_id, kind, decision, status, expires_at), or gone.';
+comment on function compliance.consents_announce() is 'about=Tells the services that refer to compliance.consents of a row that is new, changed in what is published of it (patient_id, kind, decision, status, expires_at, encounter_id), or gone.';
 
 create or replace trigger consents_announce after insert or delete on compliance.consents
   for each row execute function compliance.consents_announce();
 
 create or replace trigger consents_announce_update after update on compliance.consents
-  for each row when (new.patient_id is distinct from old.patient_id or new.kind is distinct from old.kind or new.decision is distinct from old.decision or new.status is distinct from old.status or new.expires_at is distinct from old.expires_at)
+  for each row when (new.patient_id is distinct from old.patient_id or new.kind is distinct from old.kind or new.decision is distinct from old.decision or new.status is distinct from old.status or new.expires_at is distinct from old.expires_at or new.encounter_id is distinct from old.encounter_id)
   execute function compliance.consents_announce();
 
 create or replace function compliance.incidents_announce() returns trigger
@@ -11425,6 +11700,7 @@ to kernel_ro, audit_reader, audit_writer, retention_job;
 
 grant execute on function
   core.provision_tenant(uuid, text, text, text, text, text, text), core.assert_not_production(), core.environment(),
+  core.rewrap_key(text, bytea, text), core.replace_key(text, text, bytea, text, timestamptz), core.retire_key(text),
   core.shred_key(text, text)
 to imhotep_platform;
 
@@ -11470,7 +11746,8 @@ grant usage on schema audit to imhotep_platform;
 -- only sealed rows are packed, and a tenant that is no longer active still has rows to seal
 grant execute on function
   audit.drop_expired_partitions(interval), audit.packable_partitions(interval), audit.log_partition(regclass),
-  audit.begin_packing(regclass), audit.pack_partition(regclass), audit.drop_packed_partition(regclass), audit.seal(text)
+  audit.begin_packing(regclass), audit.pack_partition(regclass), audit.drop_packed_partition(regclass),
+  audit.chain_is_signed(text), audit.seal(text), audit.digest_to_sign(text), audit.seal_signed(text, bigint, bytea, text)
 to retention_job;
 
 grant select on
@@ -11479,6 +11756,7 @@ to audit_reader;
 
 -- the kernel's own tables that matter to security
 select audit.track('core.system_settings');
+select audit.track('core.encryption_keys');
 select audit.track('audit.break_glass_sessions');
 
 select core.ensure_partitions('audit.audit_logs', 'month', 1);
@@ -11503,7 +11781,8 @@ select core.hand_over('compliance', 'business');
 alter function compliance.disclosure_accounting(uuid, timestamptz, timestamptz) owner to audit_reader;
 
 select core.ensure_partitions('compliance.compliance_checks', 'month', 1);
-grant execute on function core.shred_key(text, text) to business_owner;
+grant execute on function patient.ids_of(uuid[]) to business_owner, audit_reader;
+grant execute on function core.retire_key(text), core.shred_key(text, text) to business_owner;
 
 -- retention counts from the last row of a record, in whichever table that is: when it was written and for whom, nothing else
 do $$

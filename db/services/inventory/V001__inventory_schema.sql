@@ -564,6 +564,7 @@ as $$
 declare
   v_name text;
   v_sources text;
+  v_list text;
   v_each record;
   v_tables int := 0;
 begin
@@ -588,9 +589,14 @@ begin
       raise exception 'no module of this database knows %', v_name
         using errcode = 'IM005', hint = 'the treatment relationship needs the modules patient and scheduling or clinical';
     end if;
+    v_list := pg_catalog.format('array(%s)', v_sources);
+    if pg_catalog.to_regprocedure('patient.ids_of(uuid[])') is not null then -- a person is all records that were merged
+      execute 'grant execute on function patient.ids_of(uuid[]) to kernel_owner';
+      v_list := pg_catalog.format('patient.ids_of(variadic %s)', v_list);
+    end if;
     execute pg_catalog.format(
       'create or replace function core.%I() returns uuid[] language plpgsql stable security definer set search_path = pg_catalog, pg_temp as %L',
-      v_name, pg_catalog.format('begin return array(%s); end', v_sources)
+      v_name, pg_catalog.format('begin return %s; end', v_list)
     );
   end loop;
 
@@ -2343,6 +2349,9 @@ create table if not exists core.encryption_keys (
   constraint encryption_keys_destroyed_is_gone check (
     (status = 'destroyed') = (wrapped_key is null) and (status = 'destroyed') = (destroyed_at is not null)
   ),
+  constraint encryption_keys_destroyed_for_a_reason check (
+    status <> 'destroyed' or nullif(btrim(destroy_reason), '') is not null
+  ),
   constraint encryption_keys_tenant_fkey
     foreign key (tenant_id) references core.tenants (id)
 );
@@ -2387,7 +2396,8 @@ insert into core.transition_rules (machine, from_state, to_state) values
   ('core.encryption_keys', 'retired', 'destroyed')
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on core.encryption_keys to kernel_app;
+-- applications make the keys of their people; what becomes of a key is for core.replace_key and its neighbours
+grant select, insert on core.encryption_keys to kernel_app;
 grant select on core.encryption_keys to kernel_ro;
 
 -- core.context_keys: what signatures of contexts are checked with. Nobody but the owner of the kernel reads it.
@@ -3100,6 +3110,7 @@ create table if not exists inventory.items (
   constraint items_reorder_not_negative check (reorder_level >= 0 and reorder_qty > 0),
   constraint items_min_shelf_life_not_negative check (min_shelf_life_days >= 0),
   constraint items_controlled_are_drugs check (not is_controlled or kind = 'drug'),
+  constraint items_finite check (pack_size <> 'NaN' and reorder_level <> 'NaN' and reorder_qty <> 'NaN'),
   constraint items_tenant_fkey
     foreign key (tenant_id) references core.tenants (id)
 );
@@ -3268,6 +3279,7 @@ create table if not exists inventory.batches (
   constraint batches_prices_not_negative check (purchase_price >= 0 and mrp >= 0),
   constraint batches_tax_rate_check check (tax_rate between 0 and 40),
   constraint batches_batch_no_not_blank check (btrim(batch_no) <> ''),
+  constraint batches_finite check (mrp <> 'NaN' and purchase_price <> 'NaN'),
   constraint batches_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint batches_item_fkey
@@ -3368,6 +3380,7 @@ create table if not exists inventory.stock_balances (
   constraint stock_balances_on_hand_not_negative check (on_hand >= 0),
   constraint stock_balances_reserved_not_negative check (reserved >= 0),
   constraint stock_balances_reserved_is_on_hand check (reserved <= on_hand),
+  constraint stock_balances_finite check (on_hand <> 'NaN'),
   constraint stock_balances_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint stock_balances_item_fkey
@@ -3444,11 +3457,12 @@ create table if not exists inventory.stock_movements (
   ),
   constraint stock_movements_balance_not_negative check (balance_after >= 0),
   constraint stock_movements_losses_are_approved check (
-    kind not in ('adjust_up', 'adjust_down', 'expiry_writeoff', 'destroy') or (reason_code is not null and approved_by is not null)
+    kind not in ('opening', 'adjust_up', 'adjust_down', 'expiry_writeoff', 'destroy') or (reason_code is not null and approved_by is not null)
   ),
   constraint stock_movements_idempotency_key_length check (length(idempotency_key) between 8 and 200),
   constraint stock_movements_part_check check (part >= 1),
   constraint stock_movements_witness_is_another check (witness_id <> approved_by),
+  constraint stock_movements_finite check (quantity <> 'NaN' and balance_after <> 'NaN' and unit_cost <> 'NaN'),
   constraint stock_movements_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint stock_movements_item_fkey
@@ -3538,6 +3552,7 @@ create table if not exists inventory.stock_reservations (
   constraint stock_reservations_quantity_positive check (quantity > 0),
   constraint stock_reservations_consumed_within_quantity check (consumed between 0 and quantity),
   constraint stock_reservations_consumed_means_all check ((status = 'consumed') = (consumed = quantity)),
+  constraint stock_reservations_finite check (quantity <> 'NaN'),
   constraint stock_reservations_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint stock_reservations_item_fkey
@@ -3625,6 +3640,7 @@ create table if not exists inventory.purchase_orders (
   ),
   constraint purchase_orders_approved_by_another check (approved_by <> ordered_by),
   constraint purchase_orders_total_not_negative check (total >= 0),
+  constraint purchase_orders_finite check (total <> 'NaN'),
   constraint purchase_orders_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint purchase_orders_supplier_fkey
@@ -3705,12 +3721,15 @@ create table if not exists inventory.purchase_order_items (
   updated_by uuid,
   constraint purchase_order_items_pkey primary key (tenant_id, id),
   constraint purchase_order_items_po_line_no_key unique (tenant_id, po_id, line_no),
+  -- what goods receipts refer to: goods count for a line of their item
+  constraint purchase_order_items_item_key unique (tenant_id, id, item_id),
   constraint purchase_order_items_quantity_positive check (quantity > 0),
   constraint purchase_order_items_received_at_most_105_percent check (received_qty between 0 and quantity * 1.05),
   constraint purchase_order_items_unit_price_not_negative check (unit_price >= 0),
   constraint purchase_order_items_tax_rate_check check (tax_rate between 0 and 40),
   constraint purchase_order_items_free_qty_not_negative check (free_qty >= 0),
   constraint purchase_order_items_line_no_check check (line_no >= 1),
+  constraint purchase_order_items_finite check (quantity <> 'NaN' and unit_price <> 'NaN' and free_qty <> 'NaN'),
   constraint purchase_order_items_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint purchase_order_items_po_fkey
@@ -3773,6 +3792,7 @@ create table if not exists inventory.goods_receipts (
   constraint goods_receipts_posted_is_inspected check (status <> 'posted' or inspected_by is not null),
   constraint goods_receipts_posted_kept_cold check (status <> 'posted' or temperature_ok is not false),
   constraint goods_receipts_total_not_negative check (total >= 0),
+  constraint goods_receipts_finite check (total <> 'NaN'),
   constraint goods_receipts_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint goods_receipts_po_fkey
@@ -3865,17 +3885,20 @@ create table if not exists inventory.goods_receipt_items (
   constraint goods_receipt_items_expire_after_manufacture check (expiry_on > mfg_on),
   constraint goods_receipt_items_batch_no_not_blank check (btrim(batch_no) <> ''),
   constraint goods_receipt_items_line_no_check check (line_no >= 1),
+  constraint goods_receipt_items_finite check (
+    accepted_qty <> 'NaN' and rejected_qty <> 'NaN' and free_qty <> 'NaN' and unit_price <> 'NaN' and mrp <> 'NaN'
+  ),
   constraint goods_receipt_items_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint goods_receipt_items_grn_fkey
     foreign key (tenant_id, grn_id) references inventory.goods_receipts (tenant_id, id),
   constraint goods_receipt_items_po_item_fkey
-    foreign key (tenant_id, po_item_id) references inventory.purchase_order_items (tenant_id, id),
+    foreign key (tenant_id, po_item_id, item_id) references inventory.purchase_order_items (tenant_id, id, item_id),
   constraint goods_receipt_items_item_fkey
     foreign key (tenant_id, item_id) references inventory.items (tenant_id, id)
 );
 
-create index if not exists goods_receipt_items_po_item_idx on inventory.goods_receipt_items (tenant_id, po_item_id)
+create index if not exists goods_receipt_items_po_item_idx on inventory.goods_receipt_items (tenant_id, po_item_id, item_id)
   where po_item_id is not null;
 create index if not exists goods_receipt_items_item_idx on inventory.goods_receipt_items (tenant_id, item_id);
 
@@ -4026,6 +4049,7 @@ create table if not exists inventory.indent_items (
   constraint indent_items_issued_at_most_approved check (issued_qty between 0 and coalesce(approved_qty, 0)),
   constraint indent_items_received_at_most_issued check (received_qty between 0 and issued_qty),
   constraint indent_items_line_no_check check (line_no >= 1),
+  constraint indent_items_finite check (requested_qty <> 'NaN'),
   constraint indent_items_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint indent_items_indent_fkey
@@ -4673,12 +4697,85 @@ $$;
 
 comment on function core.blind_index(text) is 'about=HMAC-SHA-256 of a text in lower case without outer blanks, per tenant: finds an encrypted value by equality.';
 
+create or replace function core.rewrap_key(p_kid text, p_wrapped_key bytea, p_kms_ref text) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update core.encryption_keys k
+  set wrapped_key = p_wrapped_key, kms_ref = p_kms_ref
+  where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status <> 'destroyed';
+  if not found then
+    raise exception 'no key "%" that still exists', p_kid
+      using errcode = 'IM005', hint = 'core.encryption_keys lists the keys of the tenant';
+  end if;
+end
+$$;
+
+comment on function core.rewrap_key(text, bytea, text) is 'about=The same data key, wrapped by another master key. IM003 no tenant, IM005 no such key.';
+
+create or replace function core.replace_key(
+  p_kid text,
+  p_new_kid text,
+  p_wrapped_key bytea,
+  p_kms_ref text,
+  p_rotate_after timestamptz
+) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_old core.encryption_keys;
+begin
+  update core.encryption_keys k
+  set status = 'retiring'
+  where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status = 'active'
+  returning k.* into v_old;
+  if not found then
+    raise exception 'no active key "%"', p_kid
+      using errcode = 'IM005', hint = 'core.encryption_keys lists the keys of the tenant';
+  end if;
+  insert into core.encryption_keys (
+    tenant_id, kid, purpose, algorithm, wrapped_key, kms_ref, rotate_after, subject_type, subject_id
+  )
+  values (
+    v_old.tenant_id, p_new_kid, v_old.purpose, v_old.algorithm, p_wrapped_key, p_kms_ref, p_rotate_after,
+    v_old.subject_type, v_old.subject_id
+  );
+end
+$$;
+
+comment on function core.replace_key(text, text, bytea, text, timestamptz) is 'about=A new key encrypts from now on; the old one only decrypts until everything is encrypted anew (retiring), and is then retired with core.retire_key. IM003 no tenant, IM005 no such active key, 23505 the new name is taken.';
+
+create or replace function core.retire_key(p_kid text) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update core.encryption_keys k
+  set status = 'retired'
+  where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status = 'retiring';
+  if not found then
+    raise exception 'no key "%" that is retiring', p_kid
+      using errcode = 'IM005', hint = 'replace it first with core.replace_key';
+  end if;
+end
+$$;
+
+comment on function core.retire_key(text) is 'about=Nothing is encrypted with a retiring key any more: it may be destroyed. IM003 no tenant, IM005 no such retiring key.';
+
 create or replace function core.shred_key(p_kid text, p_reason text) returns void
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'destroying a key needs a reason' using errcode = 'IM002', hint = 'pass p_reason';
+  end if;
   update core.encryption_keys k
   set status = 'destroyed', wrapped_key = null, destroyed_at = now(), destroy_reason = p_reason
   where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status in ('active', 'retired');
@@ -4689,7 +4786,7 @@ begin
 end
 $$;
 
-comment on function core.shred_key(text, text) is 'about=Destroys a wrapped key: what it encrypted can never be read again. IM005 no such active or retired key.';
+comment on function core.shred_key(text, text) is 'about=Destroys a wrapped key: what it encrypted can never be read again. IM002 no reason, IM005 no such active or retired key, IM910 a legal hold covers the person whose key it is.';
 
 -- Tenants are made by the platform, never by an application.
 create or replace function core.provision_tenant(
@@ -5176,6 +5273,26 @@ $$;
 
 comment on function audit.add_seal(audit.audit_chain_anchors) is 'about=Writes a seal and adds its rows to the rollups; returns how many.';
 
+create or replace function audit.chain_is_signed(p_log text) returns boolean
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    (
+      select a.signature is not null
+      from audit.audit_chain_anchors a
+      where a.tenant_id = core.require_tenant() and a.log_name = p_log
+      order by a.seal_no desc
+      limit 1
+    ),
+    false
+  )
+$$;
+
+comment on function audit.chain_is_signed(text) is 'about=Whether the last seal of the tenant''s log is signed: the next one must be, too.';
+
 create or replace function audit.seal(p_log text) returns bigint
   language plpgsql
   security definer
@@ -5187,6 +5304,10 @@ begin
   if not audit.may_seal(p_log) then
     return 0;
   end if;
+  if audit.chain_is_signed(p_log) then
+    raise exception 'the seals of % are signed, and one without signature would break their chain', p_log
+      using errcode = 'IM006', hint = 'run imhotep audit seal with --key, or call audit.digest_to_sign and audit.seal_signed';
+  end if;
   v_seal := audit.next_seal(p_log, pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::bigint);
   if v_seal.digest is null then
     return 0;
@@ -5195,7 +5316,7 @@ begin
 end
 $$;
 
-comment on function audit.seal(text) is 'about=Seals the rows of the tenant''s log that can no longer change and adds them to the rollups; returns how many.';
+comment on function audit.seal(text) is 'about=Seals the rows of the tenant''s log that can no longer change and adds them to the rollups; returns how many. IM006 the seals before are signed.';
 
 -- The key that signs seals is never in the database: whoever seals asks for the digest, signs it and comes back with the
 -- signature in the same transaction. The seal is computed again then, so that nobody can have a digest of his own stored.
@@ -5896,30 +6017,29 @@ $$;
 
 comment on function audit.pack_rows(text, text, jsonb[]) is 'about=Writes one archive of these rows, in order of time and seq, after it read them back from it.';
 
-create or replace function audit.is_packed(p_partition regclass) returns boolean
+create or replace function audit.is_packed(p_partition regclass, p_tenant_id uuid) returns boolean
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_tenant uuid := core.require_tenant();
   v_log record := audit.log_partition(p_partition);
   v_rows bigint;
   v_seq_sum numeric;
 begin
   execute pg_catalog.format('select count(*), sum(l.seq) from %s l where l.tenant_id = $1', p_partition)
   into v_rows, v_seq_sum
-  using v_tenant;
+  using p_tenant_id;
   return (
     select
       coalesce(pg_catalog.sum(a.row_count), 0) = v_rows and coalesce(pg_catalog.sum(a.seq_sum), 0) = coalesce(v_seq_sum, 0)
     from audit.audit_archives a
-    where a.tenant_id = v_tenant and a.log_name = v_log.log_name and a.first_at >= v_log.from_at and a.first_at < v_log.to_at
+    where a.tenant_id = p_tenant_id and a.log_name = v_log.log_name and a.first_at >= v_log.from_at and a.first_at < v_log.to_at
   );
 end
 $$;
 
-comment on function audit.is_packed(regclass) is 'about=Whether the archives hold as many of the tenant''s rows as this month of the log, with the same sum of seq. What they hold was compared when it was packed, and neither can change since.';
+comment on function audit.is_packed(regclass, uuid) is 'about=Whether the archives hold as many of the tenant''s rows as this month of the log, with the same sum of seq. What they hold was compared when it was packed, and neither can change since.';
 
 create or replace function audit.pack_partition(p_partition regclass) returns bigint
   language plpgsql
@@ -5970,7 +6090,7 @@ begin
     )
     into v_day
     using v_tenant, v_sealed;
-    exit when v_day is not null or audit.is_packed(p_partition);
+    exit when v_day is not null or audit.is_packed(p_partition, v_tenant);
   end loop;
   if v_day is null then
     return 0;
@@ -6018,22 +6138,22 @@ create or replace function audit.drop_packed_partition(p_partition regclass) ret
   security definer
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
-  set app.tenant_id = '' -- the tenants that it walks through end with the call
 as $$
 declare
-  v_tenant uuid;
-  v_packed boolean := true;
+  v_tenants uuid[];
+  v_packed boolean;
 begin
   perform audit.log_partition(p_partition);
   -- from here on nobody can add a row to this month
   execute pg_catalog.format('lock table %s in access exclusive mode', p_partition);
-  for v_tenant in select t from audit.begin_packing(p_partition) as t loop
-    perform pg_catalog.set_config('app.tenant_id', v_tenant::text, true);
-    if not audit.is_packed(p_partition) then
-      v_packed := false;
-      exit;
-    end if;
-  end loop;
+  v_tenants := array(select t from audit.begin_packing(p_partition) as t);
+  -- as there, the owner looks at every tenant: a context for each could not be signed here
+  execute pg_catalog.format('alter table %s no force row level security', p_partition);
+  alter table audit.audit_archives no force row level security;
+  select coalesce(pg_catalog.bool_and(audit.is_packed(p_partition, t.id)), true) into v_packed
+  from pg_catalog.unnest(v_tenants) as t (id);
+  execute pg_catalog.format('alter table %s force row level security', p_partition);
+  alter table audit.audit_archives force row level security;
   if v_packed then
     execute pg_catalog.format('drop table %s', p_partition);
   end if;
@@ -6224,6 +6344,18 @@ $$;
 
 comment on function inventory.store_today(uuid) is 'about=The date in the time zone of the clinic of a store. IM005 no such location.';
 
+create or replace function inventory.tenant_today() returns date
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select (now() at time zone t.timezone)::date from core.tenants t where t.id = core.require_tenant());
+end
+$$;
+
+comment on function inventory.tenant_today() is 'about=The date in the time zone of the tenant, for what is in no store: a batch, a licence.';
+
 create or replace function inventory.require_second_person(p_staff_id uuid) returns void
   language plpgsql
   stable
@@ -6252,7 +6384,8 @@ create or replace function inventory.check_quantity(p_quantity numeric) returns 
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if p_quantity is null or p_quantity <= 0 or p_quantity <> round(p_quantity, 3) then
+  -- NaN is greater than infinity
+  if p_quantity is null or p_quantity <= 0 or p_quantity >= 'Infinity' or p_quantity <> round(p_quantity, 3) then
     raise exception 'a quantity must be more than 0 and have at most three decimals'
       using errcode = '22023', hint = 'count in base units of the item; the kind of movement gives the direction';
   end if;
@@ -6373,7 +6506,7 @@ begin
   end if;
   select coalesce(sum(b.on_hand), 0) into v_left
   from inventory.stock_balances b
-  where b.tenant_id = p_movement.tenant_id and b.item_id = p_movement.item_id and b.expiry_on >= current_date;
+  where b.tenant_id = p_movement.tenant_id and b.item_id = p_movement.item_id and b.expiry_on >= inventory.tenant_today();
   if v_left < v_level and v_left - p_movement.quantity >= v_level then
     perform core.enqueue(
       'stock', p_movement.item_id, 'stock.low.v1',
@@ -6561,7 +6694,7 @@ create or replace function inventory.post_movement(
   set lock_timeout = '3s'
 as $$
 declare
-  v_inbound boolean := p_kind in ('opening', 'receipt', 'return_in', 'adjust_up');
+  v_inbound boolean := p_kind in ('opening', 'return_in', 'adjust_up');
   v_loss boolean := p_kind in ('adjust_down', 'expiry_writeoff', 'destroy', 'return_out');
   v_wanted inventory.stock_movements;
   v_balance inventory.stock_balances;
@@ -6569,7 +6702,7 @@ declare
 begin
   if not coalesce(v_inbound or v_loss or p_kind in ('issue', 'dispense', 'consume'), false) then
     raise exception 'kind "%" cannot be posted alone', p_kind
-      using errcode = '22023', hint = 'a transfer is two movements: use inventory.transfer or an indent';
+      using errcode = '22023', hint = 'transfers: inventory.transfer or an indent; goods that a supplier brings: inventory.post_goods_receipt';
   end if;
   perform inventory.check_quantity(p_quantity);
   v_wanted.tenant_id := core.require_tenant();
@@ -6591,7 +6724,8 @@ begin
     return v_movement;
   end if;
 
-  if p_kind in ('adjust_up', 'adjust_down', 'expiry_writeoff', 'destroy') then
+  -- nothing else vouches for these: no order, no patient, no goods receipt
+  if p_kind in ('opening', 'return_in', 'adjust_up', 'adjust_down', 'expiry_writeoff', 'destroy') then
     if v_wanted.reason_code is null then
       raise exception 'a movement of kind % needs a reason', p_kind
         using errcode = 'IM506', hint = 'pass p_reason_code and p_approved_by';
@@ -6612,7 +6746,47 @@ begin
 end
 $$;
 
-comment on function inventory.post_movement(text, uuid, uuid, numeric, text, uuid, text, text, uuid, uuid, uuid) is 'about=Posts a movement of a batch in a store and returns it: in (opening, receipt, return_in, adjust_up) or out (issue, dispense, consume, return_out, adjust_down, expiry_writeoff, destroy). p_quantity is positive, the kind gives the sign. Reserved stock stays, but losses break the newest reservations. Same key, same answer. 22023 kind or quantity, IM005 no such batch or store, IM011 key or reference used for another movement, IM403 no witness, IM501 expired, IM502 batch blocked, IM505 more than is free, IM506 reason or second person missing.';
+comment on function inventory.post_movement(text, uuid, uuid, numeric, text, uuid, text, text, uuid, uuid, uuid) is 'about=Posts a movement of a batch in a store and returns it: in (opening, return_in, adjust_up) or out (issue, dispense, consume, return_out, adjust_down, expiry_writeoff, destroy). p_quantity is positive, the kind gives the sign. Reserved stock stays, but losses break the newest reservations. Same key, same answer. 22023 kind or quantity, IM005 no such batch or store, IM011 key or reference used for another movement, IM403 no witness, IM501 expired, IM502 batch blocked, IM505 more than is free, IM506 reason or second person missing.';
+
+create or replace function inventory.take_back(
+  p_store_location_id uuid,
+  p_batch_id uuid,
+  p_quantity numeric,
+  p_ref_type text,
+  p_ref_id uuid,
+  p_idempotency_key text,
+  p_patient_id uuid default null
+) returns inventory.stock_movements
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '3s'
+as $$
+declare
+  v_wanted inventory.stock_movements;
+  v_balance inventory.stock_balances;
+  v_movement inventory.stock_movements;
+begin
+  perform inventory.check_quantity(p_quantity);
+  v_wanted.tenant_id := core.require_tenant();
+  v_wanted.kind := 'return_in';
+  v_wanted.store_location_id := p_store_location_id;
+  v_wanted.batch_id := p_batch_id;
+  v_wanted.quantity := p_quantity;
+  v_wanted.ref_type := p_ref_type;
+  v_wanted.ref_id := p_ref_id;
+  v_wanted.idempotency_key := p_idempotency_key;
+  v_wanted.patient_id := p_patient_id;
+  v_balance := inventory.lock_balance(v_wanted.tenant_id, p_store_location_id, p_batch_id, true);
+  v_movement := inventory.movement_of_key(v_wanted);
+  if v_movement.id is not null then
+    return v_movement;
+  end if;
+  return inventory.write_movement(v_wanted, v_balance);
+end
+$$;
+
+comment on function inventory.take_back(uuid, uuid, numeric, text, uuid, text, uuid) is 'about=For the module that gave goods out and knows that no more comes back: a return_in without a second person. Not granted to applications. Same key, same answer. 22023 quantity, IM005 no such batch, IM011 key or reference used for another movement.';
 
 -- First expired, first out, for everybody at the same time: whoever reserves waits for the lock of the batch that expires
 -- first. SKIP LOCKED would be faster and wrong, because it would hand out later batches before earlier ones.
@@ -7029,7 +7203,10 @@ declare
   v_wanted inventory.stock_movements;
   v_movement inventory.stock_movements;
 begin
-  if p_counted_qty is null or p_counted_qty < 0 or p_counted_qty <> round(p_counted_qty, 3) then
+  if
+    p_counted_qty is null or p_counted_qty < 0 or p_counted_qty <> round(p_counted_qty, 3)
+    or p_counted_qty >= 'Infinity' or abs(p_book_qty) >= 'Infinity' -- NaN is greater than infinity
+  then
     raise exception 'a count is 0 or more, with at most three decimals'
       using errcode = '22023', hint = 'count in base units of the item';
   end if;
@@ -7116,7 +7293,7 @@ begin
   if v_batch.status = 'available' then
     return v_batch;
   end if;
-  if v_batch.expiry_on < current_date then
+  if v_batch.expiry_on < inventory.tenant_today() then
     raise exception 'batch % expired on %', p_batch_id, v_batch.expiry_on
       using errcode = 'IM501', hint = 'an expired batch is written off, not released';
   end if;
@@ -7188,6 +7365,7 @@ create or replace function inventory.expire_batches(p_limit int default 500) ret
 as $$
 declare
   v_tenant uuid := core.require_tenant();
+  v_today date := inventory.tenant_today();
   v_ids uuid[];
   v_batch inventory.batches;
   v_expired int := 0;
@@ -7195,7 +7373,7 @@ begin
   v_ids := array(
     select b.id
     from inventory.batches b
-    where b.tenant_id = v_tenant and b.status in ('available', 'hold') and b.expiry_on < current_date
+    where b.tenant_id = v_tenant and b.status in ('available', 'hold') and b.expiry_on < v_today
     order by b.expiry_on, b.id
     limit p_limit
   );
@@ -7253,6 +7431,7 @@ create or replace function inventory.announce_expiring(p_days int default null, 
 as $$
 declare
   v_tenant uuid := core.require_tenant();
+  v_today date := inventory.tenant_today();
   v_days int := coalesce(p_days, (core.setting('inventory.expiry_warning_days') #>> '{}')::int, 90);
   v_batch record;
   v_announced int := 0;
@@ -7262,7 +7441,7 @@ begin
     from inventory.batches b
     where
       b.tenant_id = v_tenant and b.status in ('available', 'hold') and b.expiry_announced_at is null
-      and b.expiry_on between current_date and current_date + v_days
+      and b.expiry_on between v_today and v_today + v_days
       and exists (
         select
         from inventory.stock_balances s
@@ -7434,7 +7613,7 @@ begin
     raise exception 'supplier % is %', p_order.supplier_id, v_supplier.status
       using errcode = 'IM006', hint = 'order from an active supplier';
   end if;
-  if v_supplier.licence_valid_to < current_date and exists (
+  if v_supplier.licence_valid_to < inventory.tenant_today() and exists (
     select
     from inventory.purchase_order_items l
     join inventory.items i on i.tenant_id = l.tenant_id and i.id = l.item_id
@@ -7644,6 +7823,46 @@ $$;
 
 comment on function inventory.lock_goods_receipt(uuid) is 'about=The goods receipt, locked until the transaction ends. IM005 no such receipt.';
 
+create or replace function inventory.order_line_of(p_po_id uuid, p_line jsonb) returns uuid
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+  v_accepted numeric := coalesce((p_line ->> 'accepted_qty')::numeric, 0);
+  v_po_item_id uuid;
+begin
+  if p_line ->> 'po_item_id' is not null then
+    select o.id into v_po_item_id
+    from inventory.purchase_order_items o
+    where
+      o.tenant_id = v_tenant and o.po_id = p_po_id and o.id = (p_line ->> 'po_item_id')::uuid
+      and o.item_id = (p_line ->> 'item_id')::uuid;
+    if not found then
+      raise exception 'line % is not one of purchase order % for item %', p_line ->> 'po_item_id', p_po_id, p_line ->> 'item_id'
+        using errcode = 'IM005', hint = 'name a line of the order for the item, or none';
+    end if;
+    return v_po_item_id;
+  end if;
+  select o.id into v_po_item_id
+  from inventory.purchase_order_items o
+  cross join lateral (
+    -- what came before and is not posted yet takes its place as well
+    select o.quantity - o.received_qty - coalesce(sum(l.accepted_qty), 0) as quantity
+    from inventory.goods_receipt_items l
+    join inventory.goods_receipts r on r.tenant_id = l.tenant_id and r.id = l.grn_id
+    where l.tenant_id = v_tenant and l.po_item_id = o.id and r.status in ('draft', 'inspected')
+  ) room
+  where o.tenant_id = v_tenant and o.po_id = p_po_id and o.item_id = (p_line ->> 'item_id')::uuid
+  order by room.quantity >= v_accepted desc, room.quantity > 0 desc, o.line_no
+  limit 1;
+  return v_po_item_id;
+end
+$$;
+
+comment on function inventory.order_line_of(uuid, jsonb) is 'about=The line of a locked purchase order that a line of a goods receipt is for: the one that it names, or the first of its item with room for it; null when nothing of it was ordered. IM005 the line is of another order or item.';
+
 create or replace function inventory.receive_goods(
   p_id uuid,
   p_supplier_id uuid,
@@ -7663,7 +7882,6 @@ declare
   v_receipt inventory.goods_receipts;
   v_order inventory.purchase_orders;
   v_line record;
-  v_po_item_id uuid;
 begin
   select r.* into v_receipt
   from inventory.goods_receipts r
@@ -7701,20 +7919,13 @@ begin
     select l.ordinality as line_no, l.value as data
     from jsonb_array_elements(p_lines) with ordinality l
   loop
-    v_po_item_id := (
-      select o.id
-      from inventory.purchase_order_items o
-      where o.tenant_id = v_tenant and o.po_id = p_po_id and o.item_id = (v_line.data ->> 'item_id')::uuid
-      order by o.received_qty < o.quantity desc, o.line_no
-      limit 1
-    );
     insert into inventory.goods_receipt_items (
       tenant_id, grn_id, line_no, po_item_id, item_id, batch_no, mfg_on, expiry_on, accepted_qty, rejected_qty,
       free_qty, unit_price, mrp, tax_rate, reject_reason
     )
     values (
       v_tenant, p_id, v_line.line_no,
-      coalesce((v_line.data ->> 'po_item_id')::uuid, v_po_item_id),
+      inventory.order_line_of(p_po_id, v_line.data),
       (v_line.data ->> 'item_id')::uuid, v_line.data ->> 'batch_no', (v_line.data ->> 'mfg_on')::date,
       (v_line.data ->> 'expiry_on')::date, coalesce((v_line.data ->> 'accepted_qty')::numeric, 0),
       coalesce((v_line.data ->> 'rejected_qty')::numeric, 0), coalesce((v_line.data ->> 'free_qty')::numeric, 0),
@@ -7734,7 +7945,7 @@ begin
 end
 $$;
 
-comment on function inventory.receive_goods(uuid, uuid, uuid, text, date, jsonb, uuid, boolean) is 'about=Takes goods in, as a draft with the id that the client chose; p_lines has the columns of goods_receipt_items by name. Nothing is in stock yet. The same id again: the same receipt. 22023 no lines, 23505 the invoice was received before, IM001 the order awaits no goods of this supplier, IM005 no such supplier or order, IM006 the user is no member of staff, IM530 goods expire too soon.';
+comment on function inventory.receive_goods(uuid, uuid, uuid, text, date, jsonb, uuid, boolean) is 'about=Takes goods in, as a draft with the id that the client chose; p_lines has the columns of goods_receipt_items by name. Nothing is in stock yet. The same id again: the same receipt. 22023 no lines, 23505 the invoice was received before, IM001 the order awaits no goods of this supplier, IM005 no such supplier, order or line of the order, IM006 the user is no member of staff, IM530 goods expire too soon.';
 
 create or replace function inventory.inspect_goods(p_grn_id uuid, p_temperature_ok boolean default null)
   returns inventory.goods_receipts
@@ -8769,6 +8980,7 @@ to kernel_ro, audit_reader, audit_writer, retention_job;
 
 grant execute on function
   core.provision_tenant(uuid, text, text, text, text, text, text), core.assert_not_production(), core.environment(),
+  core.rewrap_key(text, bytea, text), core.replace_key(text, text, bytea, text, timestamptz), core.retire_key(text),
   core.shred_key(text, text)
 to imhotep_platform;
 
@@ -8814,7 +9026,8 @@ grant usage on schema audit to imhotep_platform;
 -- only sealed rows are packed, and a tenant that is no longer active still has rows to seal
 grant execute on function
   audit.drop_expired_partitions(interval), audit.packable_partitions(interval), audit.log_partition(regclass),
-  audit.begin_packing(regclass), audit.pack_partition(regclass), audit.drop_packed_partition(regclass), audit.seal(text)
+  audit.begin_packing(regclass), audit.pack_partition(regclass), audit.drop_packed_partition(regclass),
+  audit.chain_is_signed(text), audit.seal(text), audit.digest_to_sign(text), audit.seal_signed(text, bigint, bytea, text)
 to retention_job;
 
 grant select on
@@ -8823,6 +9036,7 @@ to audit_reader;
 
 -- the kernel's own tables that matter to security
 select audit.track('core.system_settings');
+select audit.track('core.encryption_keys');
 select audit.track('audit.break_glass_sessions');
 
 select core.ensure_partitions('audit.audit_logs', 'month', 1);

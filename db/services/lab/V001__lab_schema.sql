@@ -32,6 +32,10 @@ create schema if not exists device;
 
 comment on schema device is 'owner=device;about=What is kept here of the service device: views of what it publishes, functions that read them.';
 
+create schema if not exists facility;
+
+comment on schema facility is 'owner=facility;about=What is kept here of the service facility: views of what it publishes, functions that read them.';
+
 create schema if not exists patient;
 
 comment on schema patient is 'owner=clinical;about=What is kept here of the service clinical: views of what it publishes, functions that read them.';
@@ -577,6 +581,7 @@ as $$
 declare
   v_name text;
   v_sources text;
+  v_list text;
   v_each record;
   v_tables int := 0;
 begin
@@ -601,9 +606,14 @@ begin
       raise exception 'no module of this database knows %', v_name
         using errcode = 'IM005', hint = 'the treatment relationship needs the modules patient and scheduling or clinical';
     end if;
+    v_list := pg_catalog.format('array(%s)', v_sources);
+    if pg_catalog.to_regprocedure('patient.ids_of(uuid[])') is not null then -- a person is all records that were merged
+      execute 'grant execute on function patient.ids_of(uuid[]) to kernel_owner';
+      v_list := pg_catalog.format('patient.ids_of(variadic %s)', v_list);
+    end if;
     execute pg_catalog.format(
       'create or replace function core.%I() returns uuid[] language plpgsql stable security definer set search_path = pg_catalog, pg_temp as %L',
-      v_name, pg_catalog.format('begin return array(%s); end', v_sources)
+      v_name, pg_catalog.format('begin return %s; end', v_list)
     );
   end loop;
 
@@ -2810,6 +2820,9 @@ create table if not exists core.encryption_keys (
   constraint encryption_keys_destroyed_is_gone check (
     (status = 'destroyed') = (wrapped_key is null) and (status = 'destroyed') = (destroyed_at is not null)
   ),
+  constraint encryption_keys_destroyed_for_a_reason check (
+    status <> 'destroyed' or nullif(btrim(destroy_reason), '') is not null
+  ),
   constraint encryption_keys_tenant_fkey
     foreign key (tenant_id) references core.tenants (id)
 );
@@ -2854,7 +2867,8 @@ insert into core.transition_rules (machine, from_state, to_state) values
   ('core.encryption_keys', 'retired', 'destroyed')
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on core.encryption_keys to kernel_app;
+-- applications make the keys of their people; what becomes of a key is for core.replace_key and its neighbours
+grant select, insert on core.encryption_keys to kernel_app;
 grant select on core.encryption_keys to kernel_ro;
 
 -- core.context_keys: what signatures of contexts are checked with. Nobody but the owner of the kernel reads it.
@@ -3572,6 +3586,7 @@ create table if not exists laboratory.lab_tests (
     kind = 'panel' or (specimen_type is not null and container is not null and result_type is not null)
   ),
   constraint lab_tests_numeric_has_unit check (result_type <> 'numeric' or unit_ucum is not null),
+  constraint lab_tests_finite check (min_volume_ml <> 'NaN' and delta_check_pct <> 'NaN'),
   constraint lab_tests_tenant_fkey
     foreign key (tenant_id) references core.tenants (id)
 );
@@ -3705,6 +3720,13 @@ create table if not exists laboratory.reference_ranges (
   constraint reference_ranges_low_below_high check (low <= high),
   constraint reference_ranges_critical_below_low check (critical_low <= low),
   constraint reference_ranges_critical_above_high check (critical_high >= high),
+  constraint reference_ranges_finite check (
+    low not in ('NaN', 'Infinity', '-Infinity') and high not in ('NaN', 'Infinity', '-Infinity')
+    and critical_low not in ('NaN', 'Infinity', '-Infinity')
+    and critical_high not in ('NaN', 'Infinity', '-Infinity')
+    and reportable_low not in ('NaN', 'Infinity', '-Infinity')
+    and reportable_high not in ('NaN', 'Infinity', '-Infinity')
+  ),
   constraint reference_ranges_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint reference_ranges_test_fkey
@@ -4026,6 +4048,7 @@ create table if not exists laboratory.samples (
   constraint samples_exception_stated check (
     receipt_condition is null or receipt_condition = 'good' or status = 'rejected' or accepted_with_exception is not null
   ),
+  constraint samples_finite check (volume_ml <> 'NaN'),
   constraint samples_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint samples_order_fkey
@@ -4169,6 +4192,7 @@ create table if not exists laboratory.sample_events (
   constraint sample_events_pkey primary key (tenant_id, id),
   constraint sample_events_sample_occurred_at_key unique (tenant_id, sample_id, occurred_at, id),
   constraint sample_events_rejected_with_reason check (to_status <> 'rejected' or reason_code is not null),
+  constraint sample_events_finite check (temperature_c <> 'NaN'),
   constraint sample_events_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint sample_events_sample_fkey
@@ -4270,6 +4294,9 @@ create table if not exists laboratory.lab_results (
     status not in ('final', 'corrected') or (verified_by is not null and authorised_by is not null)
   ),
   constraint lab_results_correction_with_reason check ((supersedes_id is null) = (amendment_reason is null)),
+  constraint lab_results_finite check (
+    value_num not in ('NaN', 'Infinity', '-Infinity') and dilution not in ('NaN', 'Infinity', '-Infinity')
+  ),
   constraint lab_results_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint lab_results_order_item_fkey
@@ -4613,6 +4640,9 @@ create table if not exists laboratory.qc_lots (
   constraint qc_lots_sd_positive check (sd > 0),
   constraint qc_lots_expires_after_opening check (expires_on > opened_on),
   constraint qc_lots_rules_known check (rules <@ array['1_2s', '1_3s', '2_2s', 'R_4s', '4_1s', '10_x']),
+  constraint qc_lots_finite check (
+    mean not in ('NaN', 'Infinity', '-Infinity') and sd not in ('NaN', 'Infinity', '-Infinity')
+  ),
   constraint qc_lots_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint qc_lots_test_fkey
@@ -4705,6 +4735,10 @@ create table if not exists laboratory.qc_results (
   constraint qc_results_external_has_round check (scheme <> 'eqa' or eqa_round is not null),
   constraint qc_results_reviewed_by_someone check ((reviewed_at is null) = (reviewed_by is null)),
   constraint qc_results_reject_reviewed_with_incident check (verdict <> 'reject' or reviewed_at is null or incident_id is not null),
+  constraint qc_results_finite check (
+    value not in ('NaN', 'Infinity', '-Infinity') and target not in ('NaN', 'Infinity', '-Infinity')
+    and z_score <> 'NaN'
+  ),
   constraint qc_results_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint qc_results_qc_lot_fkey
@@ -5336,6 +5370,7 @@ create table if not exists blood_bank.component_events (
   ),
   -- only jobs free and expire units without a person
   constraint component_events_actor_known check (actor_id is not null or to_status in ('available', 'expired')),
+  constraint component_events_finite check (temperature_c <> 'NaN'),
   constraint component_events_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint component_events_component_fkey
@@ -6004,7 +6039,8 @@ select
   r.attrs ->> 'kind' as kind,
   r.attrs ->> 'decision' as decision,
   r.attrs ->> 'status' as status,
-  (r.attrs ->> 'expires_at')::timestamp with time zone as expires_at
+  (r.attrs ->> 'expires_at')::timestamp with time zone as expires_at,
+  (r.attrs ->> 'encounter_id')::uuid as encounter_id
 from core.entity_refs r
 where r.entity_type = 'compliance.consents' and (r.lifecycle <> 'deleted');
 
@@ -6016,6 +6052,7 @@ comment on column compliance.consents.kind is 'class=phi;about=data_processing, 
 comment on column compliance.consents.decision is 'class=phi;about=permit or deny.';
 comment on column compliance.consents.status is 'class=operational;about=draft, active, rejected, withdrawn, expired or superseded.';
 comment on column compliance.consents.expires_at is 'class=operational;about=When it ends by itself.';
+comment on column compliance.consents.encounter_id is 'class=phi;about=The visit or stay that it is for; none for a standing consent.';
 
 create or replace view compliance.legal_holds with (security_invoker = true) as
 select
@@ -6065,6 +6102,33 @@ comment on column device.devices.id is 'class=operational;about=Identity of the 
 comment on column device.devices.kind is 'class=operational;about=What it is; fridges and freezers raise cold_chain alarms, analysers need quality control before results are released.';
 comment on column device.devices.status is 'class=operational;about=commissioning, active, maintenance, offline (no signal) or retired.';
 comment on column device.devices.deleted_at is 'class=operational;about=When the row was deleted; the row itself stays.';
+
+create or replace view facility.clinics with (security_invoker = true) as
+select
+  r.tenant_id,
+  r.entity_id as id,
+  r.attrs ->> 'code' as code,
+  r.attrs ->> 'name' as name,
+  r.attrs ->> 'timezone' as timezone,
+  r.attrs ->> 'status' as status,
+  r.attrs ->> 'ownership' as ownership,
+  r.attrs ->> 'gstin' as gstin,
+  r.attrs ->> 'state_code' as state_code,
+  (r.attrs ->> 'deleted_at')::timestamp with time zone as deleted_at
+from core.entity_refs r
+where r.entity_type = 'facility.clinics' and (r.lifecycle <> 'deleted' or r.attrs ? 'deleted_at');
+
+comment on view facility.clinics is 'about=What the service facility publishes of facility.clinics, kept by its events.';
+comment on column facility.clinics.tenant_id is 'class=operational;about=The tenant that the row belongs to; null in a tenant-or-global table means shared by all.';
+comment on column facility.clinics.id is 'class=operational;about=Identity of the row, a UUID version 7.';
+comment on column facility.clinics.code is 'class=operational;about=Short code, unique in the tenant; appears in numbers such as those of appointments.';
+comment on column facility.clinics.name is 'class=operational;about=Name of the site.';
+comment on column facility.clinics.timezone is 'class=operational;about=IANA time zone; opening hours, schedules and days of numbers are counted in it.';
+comment on column facility.clinics.status is 'class=operational;about=draft, active, suspended or closed (for good).';
+comment on column facility.clinics.ownership is 'class=operational;about=public, private or charitable: some packages of schemes are reserved for public hospitals.';
+comment on column facility.clinics.gstin is 'class=operational;about=Goods and Services Tax number; its check character is tested.';
+comment on column facility.clinics.state_code is 'class=operational;about=State by its GST or ISO 3166-2 code.';
+comment on column facility.clinics.deleted_at is 'class=operational;about=When the row was deleted; the row itself stays.';
 
 create or replace view patient.patients with (security_invoker = true) as
 select
@@ -6649,12 +6713,85 @@ $$;
 
 comment on function core.blind_index(text) is 'about=HMAC-SHA-256 of a text in lower case without outer blanks, per tenant: finds an encrypted value by equality.';
 
+create or replace function core.rewrap_key(p_kid text, p_wrapped_key bytea, p_kms_ref text) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update core.encryption_keys k
+  set wrapped_key = p_wrapped_key, kms_ref = p_kms_ref
+  where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status <> 'destroyed';
+  if not found then
+    raise exception 'no key "%" that still exists', p_kid
+      using errcode = 'IM005', hint = 'core.encryption_keys lists the keys of the tenant';
+  end if;
+end
+$$;
+
+comment on function core.rewrap_key(text, bytea, text) is 'about=The same data key, wrapped by another master key. IM003 no tenant, IM005 no such key.';
+
+create or replace function core.replace_key(
+  p_kid text,
+  p_new_kid text,
+  p_wrapped_key bytea,
+  p_kms_ref text,
+  p_rotate_after timestamptz
+) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_old core.encryption_keys;
+begin
+  update core.encryption_keys k
+  set status = 'retiring'
+  where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status = 'active'
+  returning k.* into v_old;
+  if not found then
+    raise exception 'no active key "%"', p_kid
+      using errcode = 'IM005', hint = 'core.encryption_keys lists the keys of the tenant';
+  end if;
+  insert into core.encryption_keys (
+    tenant_id, kid, purpose, algorithm, wrapped_key, kms_ref, rotate_after, subject_type, subject_id
+  )
+  values (
+    v_old.tenant_id, p_new_kid, v_old.purpose, v_old.algorithm, p_wrapped_key, p_kms_ref, p_rotate_after,
+    v_old.subject_type, v_old.subject_id
+  );
+end
+$$;
+
+comment on function core.replace_key(text, text, bytea, text, timestamptz) is 'about=A new key encrypts from now on; the old one only decrypts until everything is encrypted anew (retiring), and is then retired with core.retire_key. IM003 no tenant, IM005 no such active key, 23505 the new name is taken.';
+
+create or replace function core.retire_key(p_kid text) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update core.encryption_keys k
+  set status = 'retired'
+  where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status = 'retiring';
+  if not found then
+    raise exception 'no key "%" that is retiring', p_kid
+      using errcode = 'IM005', hint = 'replace it first with core.replace_key';
+  end if;
+end
+$$;
+
+comment on function core.retire_key(text) is 'about=Nothing is encrypted with a retiring key any more: it may be destroyed. IM003 no tenant, IM005 no such retiring key.';
+
 create or replace function core.shred_key(p_kid text, p_reason text) returns void
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'destroying a key needs a reason' using errcode = 'IM002', hint = 'pass p_reason';
+  end if;
   update core.encryption_keys k
   set status = 'destroyed', wrapped_key = null, destroyed_at = now(), destroy_reason = p_reason
   where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status in ('active', 'retired');
@@ -6665,7 +6802,7 @@ begin
 end
 $$;
 
-comment on function core.shred_key(text, text) is 'about=Destroys a wrapped key: what it encrypted can never be read again. IM005 no such active or retired key.';
+comment on function core.shred_key(text, text) is 'about=Destroys a wrapped key: what it encrypted can never be read again. IM002 no reason, IM005 no such active or retired key, IM910 a legal hold covers the person whose key it is.';
 
 -- Tenants are made by the platform, never by an application.
 create or replace function core.provision_tenant(
@@ -7152,6 +7289,26 @@ $$;
 
 comment on function audit.add_seal(audit.audit_chain_anchors) is 'about=Writes a seal and adds its rows to the rollups; returns how many.';
 
+create or replace function audit.chain_is_signed(p_log text) returns boolean
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    (
+      select a.signature is not null
+      from audit.audit_chain_anchors a
+      where a.tenant_id = core.require_tenant() and a.log_name = p_log
+      order by a.seal_no desc
+      limit 1
+    ),
+    false
+  )
+$$;
+
+comment on function audit.chain_is_signed(text) is 'about=Whether the last seal of the tenant''s log is signed: the next one must be, too.';
+
 create or replace function audit.seal(p_log text) returns bigint
   language plpgsql
   security definer
@@ -7163,6 +7320,10 @@ begin
   if not audit.may_seal(p_log) then
     return 0;
   end if;
+  if audit.chain_is_signed(p_log) then
+    raise exception 'the seals of % are signed, and one without signature would break their chain', p_log
+      using errcode = 'IM006', hint = 'run imhotep audit seal with --key, or call audit.digest_to_sign and audit.seal_signed';
+  end if;
   v_seal := audit.next_seal(p_log, pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::bigint);
   if v_seal.digest is null then
     return 0;
@@ -7171,7 +7332,7 @@ begin
 end
 $$;
 
-comment on function audit.seal(text) is 'about=Seals the rows of the tenant''s log that can no longer change and adds them to the rollups; returns how many.';
+comment on function audit.seal(text) is 'about=Seals the rows of the tenant''s log that can no longer change and adds them to the rollups; returns how many. IM006 the seals before are signed.';
 
 -- The key that signs seals is never in the database: whoever seals asks for the digest, signs it and comes back with the
 -- signature in the same transaction. The seal is computed again then, so that nobody can have a digest of his own stored.
@@ -7872,30 +8033,29 @@ $$;
 
 comment on function audit.pack_rows(text, text, jsonb[]) is 'about=Writes one archive of these rows, in order of time and seq, after it read them back from it.';
 
-create or replace function audit.is_packed(p_partition regclass) returns boolean
+create or replace function audit.is_packed(p_partition regclass, p_tenant_id uuid) returns boolean
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_tenant uuid := core.require_tenant();
   v_log record := audit.log_partition(p_partition);
   v_rows bigint;
   v_seq_sum numeric;
 begin
   execute pg_catalog.format('select count(*), sum(l.seq) from %s l where l.tenant_id = $1', p_partition)
   into v_rows, v_seq_sum
-  using v_tenant;
+  using p_tenant_id;
   return (
     select
       coalesce(pg_catalog.sum(a.row_count), 0) = v_rows and coalesce(pg_catalog.sum(a.seq_sum), 0) = coalesce(v_seq_sum, 0)
     from audit.audit_archives a
-    where a.tenant_id = v_tenant and a.log_name = v_log.log_name and a.first_at >= v_log.from_at and a.first_at < v_log.to_at
+    where a.tenant_id = p_tenant_id and a.log_name = v_log.log_name and a.first_at >= v_log.from_at and a.first_at < v_log.to_at
   );
 end
 $$;
 
-comment on function audit.is_packed(regclass) is 'about=Whether the archives hold as many of the tenant''s rows as this month of the log, with the same sum of seq. What they hold was compared when it was packed, and neither can change since.';
+comment on function audit.is_packed(regclass, uuid) is 'about=Whether the archives hold as many of the tenant''s rows as this month of the log, with the same sum of seq. What they hold was compared when it was packed, and neither can change since.';
 
 create or replace function audit.pack_partition(p_partition regclass) returns bigint
   language plpgsql
@@ -7946,7 +8106,7 @@ begin
     )
     into v_day
     using v_tenant, v_sealed;
-    exit when v_day is not null or audit.is_packed(p_partition);
+    exit when v_day is not null or audit.is_packed(p_partition, v_tenant);
   end loop;
   if v_day is null then
     return 0;
@@ -7994,22 +8154,22 @@ create or replace function audit.drop_packed_partition(p_partition regclass) ret
   security definer
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
-  set app.tenant_id = '' -- the tenants that it walks through end with the call
 as $$
 declare
-  v_tenant uuid;
-  v_packed boolean := true;
+  v_tenants uuid[];
+  v_packed boolean;
 begin
   perform audit.log_partition(p_partition);
   -- from here on nobody can add a row to this month
   execute pg_catalog.format('lock table %s in access exclusive mode', p_partition);
-  for v_tenant in select t from audit.begin_packing(p_partition) as t loop
-    perform pg_catalog.set_config('app.tenant_id', v_tenant::text, true);
-    if not audit.is_packed(p_partition) then
-      v_packed := false;
-      exit;
-    end if;
-  end loop;
+  v_tenants := array(select t from audit.begin_packing(p_partition) as t);
+  -- as there, the owner looks at every tenant: a context for each could not be signed here
+  execute pg_catalog.format('alter table %s no force row level security', p_partition);
+  alter table audit.audit_archives no force row level security;
+  select coalesce(pg_catalog.bool_and(audit.is_packed(p_partition, t.id)), true) into v_packed
+  from pg_catalog.unnest(v_tenants) as t (id);
+  execute pg_catalog.format('alter table %s force row level security', p_partition);
+  alter table audit.audit_archives force row level security;
   if v_packed then
     execute pg_catalog.format('drop table %s', p_partition);
   end if;
@@ -8140,6 +8300,30 @@ $$;
 
 comment on function audit.archived_phi_access_logs(timestamptz, timestamptz, uuid) is 'about=The tenant''s archived rows of phi_access_logs in the window, of one patient where given.';
 
+-- patient: functions
+
+-- Under which ids the rows of a person are: theirs, and those of the records that were merged with it.
+create or replace function patient.ids_of(variadic p_patients uuid[]) returns uuid[]
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select array(
+    select unnest(p_patients)
+    union
+    select p.id
+    from patient.patients k
+    -- a merge redirects what was merged before: one step is enough
+    join patient.patients p
+      on p.tenant_id = k.tenant_id
+      and (p.id = k.merged_into_id or p.merged_into_id = coalesce(k.merged_into_id, k.id))
+    where k.tenant_id = core.current_tenant_id() and k.id = any (p_patients)
+  )
+$$;
+
+comment on function patient.ids_of(uuid[]) is 'about=The ids of the patients and of all records that are merged with them, survivor or duplicate: whoever reads the chart of a person asks for patient_id = any (patient.ids_of(..)).';
+
 -- workforce: functions
 
 -- Who acts. What is signed, ordered and approved is in the name of the person who is signed in, and of nobody else.
@@ -8198,17 +8382,17 @@ begin
     from compliance.legal_holds h
     where
       h.tenant_id = core.require_tenant() and h.status = 'active'
-      and (h.patient_id is null or h.patient_id = p_patient_id)
+      and (h.patient_id is null or h.patient_id = any (patient.ids_of(p_patient_id)))
       and compliance.scope_covers(h.scope, p_schema, p_table, p_row_id)
   );
 end
 $$;
 
-comment on function compliance.is_under_hold(text, text, uuid, uuid) is 'about=Whether an active hold covers a row, or anything of a table, schema or patient where the narrower arguments are null. Ask it in read committed. IM003 no tenant.';
+comment on function compliance.is_under_hold(text, text, uuid, uuid) is 'about=Whether an active hold covers a row, or anything of a table, schema or patient where the narrower arguments are null; a hold on one of several merged records is on all of them. Ask it in read committed. IM003 no tenant.';
 
 -- laboratory: functions
 
--- Who works, and what is locked. Order of locks: idempotency key, order, sample, items and results, numbers, outbox.
+-- Who works, and what is locked. Order of locks: idempotency key, order, sample, items and results, account, numbers, outbox.
 -- Everything below an order is changed under the lock of the order, so its parts always agree.
 create or replace function laboratory.lock_order(p_order_id uuid) returns laboratory.lab_orders
   language plpgsql
@@ -8363,6 +8547,43 @@ $$;
 
 comment on function laboratory.charge(uuid, text, text, uuid) is 'about=Puts the price of a test or panel on the account of the encounter, once; null when billing has none.';
 
+-- The service of accounts cancels the charge when it hears the event, or writes a credit note where it is on a bill.
+create or replace function laboratory.cancel_charge(p_item laboratory.lab_order_items, p_reason text) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_encounter_id uuid;
+  v_code text;
+begin
+  select o.encounter_id into v_encounter_id
+  from laboratory.lab_orders o
+  where o.tenant_id = p_item.tenant_id and o.id = p_item.order_id;
+  if v_encounter_id is null or exists ( -- billed at the counter; or the rest of its panel goes on
+    select
+    from laboratory.lab_order_items i
+    where
+      i.tenant_id = p_item.tenant_id and i.order_id = p_item.order_id and i.panel_id = p_item.panel_id
+      and i.status <> 'cancelled'
+  ) then
+    return;
+  end if;
+  select t.code into v_code
+  from laboratory.lab_tests t
+  where t.id = coalesce(p_item.panel_id, p_item.test_id);
+  perform core.enqueue(
+    'charge', case when p_item.panel_id is null then p_item.id else p_item.order_id end, 'charge.cancel_requested.v1',
+    pg_catalog.jsonb_build_object(
+      'encounter_id', v_encounter_id, 'code', v_code,
+      'source_type', case when p_item.panel_id is null then 'laboratory.lab_order_items' else 'laboratory.lab_orders' end,
+      'source_id', case when p_item.panel_id is null then p_item.id else p_item.order_id end
+    )
+  );
+end
+$$;
+
+comment on function laboratory.cancel_charge(laboratory.lab_order_items, text) is 'about=Cancels the charge of a cancelled test, or of a panel with its last one. What is on a bill stays and is announced as charge.credit_requested.v1.';
+
 create or replace function laboratory.check_requester(
   p_patient_id uuid,
   p_encounter_id uuid,
@@ -8442,6 +8663,7 @@ declare
   v_item record;
   v_items jsonb := '[]';
   v_tests uuid[] := '{}';
+  v_panels uuid[];
   v_item_id uuid;
   v_charge_id uuid;
   v_charged boolean := false;
@@ -8482,9 +8704,21 @@ begin
       using errcode = '22023', hint = 'give the clinic whose laboratory works on it';
   end if;
 
-  -- what is ordered: panels opened, a test once
+  -- what is ordered: panels opened, a test once; one that an ordered panel holds is not charged beside it
+  v_panels := array(
+    select t.id
+    from pg_catalog.unnest(p_codes) as c (code)
+    cross join lateral laboratory.find_test(c.code) as t
+    where t.kind = 'panel'
+  );
   foreach v_code in array p_codes loop
     v_test := laboratory.find_test(v_code);
+    continue when exists (
+      select
+      from laboratory.lab_panel_members m
+      where
+        m.panel_id = any (v_panels) and m.test_id = v_test.id and (m.tenant_id = v_tenant or m.tenant_id is null)
+    );
     if v_test.kind = 'panel' then
       v_charge_id := laboratory.charge(p_encounter_id, v_code, 'laboratory.lab_orders', v_order_id);
     end if;
@@ -8639,12 +8873,13 @@ begin
   ) then
     perform laboratory.move_sample(laboratory.lock_sample(v_sample_id), 'cancelled');
   end if;
+  perform laboratory.cancel_charge(v_item, p_reason);
   perform laboratory.settle_order(v_item.order_id);
   return v_item;
 end
 $$;
 
-comment on function laboratory.cancel_order_item(uuid, text) is 'about=Cancels a test that is not in process yet, its planned sample when nothing else needs it, and the order when nothing is left. The charge stays: billing decides about it. IM001 too far on, IM002 no reason, IM005 no such item.';
+comment on function laboratory.cancel_order_item(uuid, text) is 'about=Cancels a test that is not in process yet, its planned sample when nothing else needs it, and the order when nothing is left. Its charge is cancelled, that of a panel with its last test; what is on a bill stays, and event charge.credit_requested.v1 asks for a credit note. IM001 too far on, IM002 no reason, IM005 no such item.';
 
 create or replace function laboratory.cancel_order(p_order_id uuid, p_reason text) returns laboratory.lab_orders
   language plpgsql
@@ -8670,7 +8905,7 @@ begin
 end
 $$;
 
-comment on function laboratory.cancel_order(uuid, text) is 'about=Cancels all tests of an order, or none when one is in process. IM001 one is too far on, IM002 no reason, IM005 no such order.';
+comment on function laboratory.cancel_order(uuid, text) is 'about=Cancels all tests of an order with their charges, or none when one is in process. IM001 one is too far on, IM002 no reason, IM005 no such order.';
 
 -- From an order to labelled samples, and from a sample to its aliquots.
 create or replace function laboratory.add_sample(
@@ -9151,6 +9386,24 @@ end
 $$;
 
 comment on function laboratory.change_sample_state(uuid, laboratory.sample_status, uuid, uuid, text, numeric, uuid, timestamptz, jsonb) is 'about=Moves a sample and returns the event of the move. Actor: the signed-in member of staff unless another is named. p_details by state: collected patient_id_check, volume_ml, body_site, collection_method; in_transit shipment_ref, transport_box; received receipt_condition, accepted_with_exception; stored storage_position, retain_until; always note, device_id. A rejected or lost sample is replaced by a planned one and its open tests wait for it. The same p_client_op_id again, or the same state without one, returns the first event. IM002 disposed too early without a reason, IM005 no such sample, IM006 no member of staff, IM007 legal hold, IM011 id used for another move, IM300 no such move, IM301 no coded reason, IM302 patient not identified, IM305 limits of the tests not kept.';
+
+create or replace function laboratory.day_of(p_result laboratory.lab_results) returns date
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select (p_result.resulted_at at time zone c.timezone)::date
+    from laboratory.lab_order_items i
+    join laboratory.lab_orders o on o.tenant_id = i.tenant_id and o.id = i.order_id
+    join facility.clinics c on c.tenant_id = o.tenant_id and c.id = o.clinic_id
+    where i.tenant_id = p_result.tenant_id and i.id = p_result.order_item_id
+  );
+end
+$$;
+
+comment on function laboratory.day_of(laboratory.lab_results) is 'about=The day of a result in the time zone of its clinic, where birthdays are counted.';
 
 create or replace function laboratory.settle_item(p_order_item_id uuid) returns void
   language plpgsql
@@ -9698,12 +9951,21 @@ declare
 begin
   v_since := greatest(v_since, laboratory.last_maintenance(p_device_id, p_at));
   select
-    pg_catalog.count(*),
-    pg_catalog.count(*) filter (where newest.verdict = 'reject'),
+    pg_catalog.count(*) filter (where newest.in_use),
+    pg_catalog.count(*) filter (where newest.in_use and newest.verdict = 'reject'),
     pg_catalog.count(*) filter (where newest.verdict <> 'reject' and newest.run_at >= v_since)
   into v_levels, v_rejected, v_accepted
   from (
-    select distinct on (l.level) q.verdict, q.run_at
+    -- a level that was given up blocks nothing any more; a retired lot is not changed again
+    select distinct on (l.level)
+      q.verdict, q.run_at,
+      exists (
+        select
+        from laboratory.qc_lots u
+        where
+          u.tenant_id = v_tenant and u.device_id = p_device_id and u.test_id = p_test_id and u.level = l.level
+          and (u.status <> 'retired' or u.updated_at > p_at)
+      ) as in_use
     from laboratory.qc_lots l
     cross join lateral (
       select r.verdict, r.run_at
@@ -9725,7 +9987,7 @@ begin
 end
 $$;
 
-comment on function laboratory.qc_state(uuid, uuid, timestamptz) is 'about=Quality control of an analyser and test at an instant: rejected when the newest run of a level was, accepted when one was accepted since the last maintenance and within laboratory.qc_valid_hours, else missing. A device that needs none is accepted until it has runs.';
+comment on function laboratory.qc_state(uuid, uuid, timestamptz) is 'about=Quality control of an analyser and test at an instant: rejected when the newest run of a level in use was, accepted when one was accepted since the last maintenance and within laboratory.qc_valid_hours, else missing. A device that needs none is accepted until it has runs.';
 
 create or replace function laboratory.needs_qc(p_device_id uuid) returns boolean
   language plpgsql
@@ -13112,6 +13374,7 @@ to kernel_ro, audit_reader, audit_writer, retention_job;
 
 grant execute on function
   core.provision_tenant(uuid, text, text, text, text, text, text), core.assert_not_production(), core.environment(),
+  core.rewrap_key(text, bytea, text), core.replace_key(text, text, bytea, text, timestamptz), core.retire_key(text),
   core.shred_key(text, text)
 to imhotep_platform;
 
@@ -13157,7 +13420,8 @@ grant usage on schema audit to imhotep_platform;
 -- only sealed rows are packed, and a tenant that is no longer active still has rows to seal
 grant execute on function
   audit.drop_expired_partitions(interval), audit.packable_partitions(interval), audit.log_partition(regclass),
-  audit.begin_packing(regclass), audit.pack_partition(regclass), audit.drop_packed_partition(regclass), audit.seal(text)
+  audit.begin_packing(regclass), audit.pack_partition(regclass), audit.drop_packed_partition(regclass),
+  audit.chain_is_signed(text), audit.seal(text), audit.digest_to_sign(text), audit.seal_signed(text, bigint, bytea, text)
 to retention_job;
 
 grant select on
@@ -13166,6 +13430,7 @@ to audit_reader;
 
 -- the kernel's own tables that matter to security
 select audit.track('core.system_settings');
+select audit.track('core.encryption_keys');
 select audit.track('audit.break_glass_sessions');
 
 select core.ensure_partitions('audit.audit_logs', 'month', 1);
@@ -13177,6 +13442,7 @@ grant execute on function workforce.acting_staff_id() to kernel_app;
 
 -- compliance: grants
 
+grant execute on function patient.ids_of(uuid[]) to audit_reader;
 grant execute on function compliance.is_under_hold(text, text, uuid, uuid) to kernel_app;
 
 -- laboratory: grants
@@ -13277,6 +13543,8 @@ select core.hand_over('compliance', 'lab');
 
 select core.hand_over('device', 'lab');
 
+select core.hand_over('facility', 'lab');
+
 select core.hand_over('patient', 'lab');
 
 select core.hand_over('workforce', 'lab');
@@ -13288,6 +13556,7 @@ grant select on
   compliance.legal_holds,
   device.device_maintenance,
   device.devices,
+  facility.clinics,
   patient.patients,
   workforce.staff
 to lab_app, lab_ro;

@@ -560,6 +560,7 @@ as $$
 declare
   v_name text;
   v_sources text;
+  v_list text;
   v_each record;
   v_tables int := 0;
 begin
@@ -584,9 +585,14 @@ begin
       raise exception 'no module of this database knows %', v_name
         using errcode = 'IM005', hint = 'the treatment relationship needs the modules patient and scheduling or clinical';
     end if;
+    v_list := pg_catalog.format('array(%s)', v_sources);
+    if pg_catalog.to_regprocedure('patient.ids_of(uuid[])') is not null then -- a person is all records that were merged
+      execute 'grant execute on function patient.ids_of(uuid[]) to kernel_owner';
+      v_list := pg_catalog.format('patient.ids_of(variadic %s)', v_list);
+    end if;
     execute pg_catalog.format(
       'create or replace function core.%I() returns uuid[] language plpgsql stable security definer set search_path = pg_catalog, pg_temp as %L',
-      v_name, pg_catalog.format('begin return array(%s); end', v_sources)
+      v_name, pg_catalog.format('begin return %s; end', v_list)
     );
   end loop;
 
@@ -2334,6 +2340,9 @@ create table if not exists core.encryption_keys (
   constraint encryption_keys_destroyed_is_gone check (
     (status = 'destroyed') = (wrapped_key is null) and (status = 'destroyed') = (destroyed_at is not null)
   ),
+  constraint encryption_keys_destroyed_for_a_reason check (
+    status <> 'destroyed' or nullif(btrim(destroy_reason), '') is not null
+  ),
   constraint encryption_keys_tenant_fkey
     foreign key (tenant_id) references core.tenants (id)
 );
@@ -2378,7 +2387,8 @@ insert into core.transition_rules (machine, from_state, to_state) values
   ('core.encryption_keys', 'retired', 'destroyed')
 on conflict (machine, from_state, to_state) do nothing;
 
-grant select, insert, update on core.encryption_keys to kernel_app;
+-- applications make the keys of their people; what becomes of a key is for core.replace_key and its neighbours
+grant select, insert on core.encryption_keys to kernel_app;
 grant select on core.encryption_keys to kernel_ro;
 
 -- core.context_keys: what signatures of contexts are checked with. Nobody but the owner of the kernel reads it.
@@ -3227,6 +3237,7 @@ create table if not exists payment.payment_intents (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint payment_intents_pkey primary key (tenant_id, id),
+  constraint payment_intents_no_nan check (amount <> 'NaN'),
   constraint payment_intents_one_per_key unique (tenant_id, idempotency_key),
   constraint payment_intents_number_key unique (tenant_id, intent_number),
   constraint payment_intents_purpose_check check (purpose in ('invoice', 'advance', 'appointment', 'pharmacy')),
@@ -3313,7 +3324,7 @@ grant select on payment.payment_intents to payment_gateway_app, payment_gateway_
 -- payment.payment_attempts: each answer of a provider about an intent, with its reference and what it said, redacted.
 --
 -- A provider may answer twice about one reference (authorised, then captured): those are two rows. The same answer again is
--- the same row.
+-- the same row. A reference that a provider issues may be a number that passes for one of a card; it comes in one piece.
 create table if not exists payment.payment_attempts (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -3330,6 +3341,7 @@ create table if not exists payment.payment_attempts (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint payment_attempts_pkey primary key (tenant_id, id),
+  constraint payment_attempts_no_nan check (amount <> 'NaN'),
   constraint payment_attempts_intent_attempt_no_key unique (tenant_id, intent_id, attempt_no),
   constraint payment_attempts_outcome_check check (
     outcome in ('authorised', 'captured', 'declined', 'error', 'timeout', 'unknown')
@@ -3337,7 +3349,7 @@ create table if not exists payment.payment_attempts (
   constraint payment_attempts_amount_positive check (amount > 0),
   constraint payment_attempts_captured_has_reference check (outcome <> 'captured' or (provider_ref is not null and amount is not null)),
   constraint payment_attempts_no_card_number check (
-    core.assert_no_pan(response_redacted) and not core.looks_like_pan(error_code) and not core.looks_like_pan(provider_ref)
+    core.assert_no_pan(response_redacted) and not core.looks_like_pan(error_code) and (provider_ref !~ '\s' or not core.looks_like_pan(provider_ref))
   ),
   constraint payment_attempts_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
@@ -3410,6 +3422,7 @@ create table if not exists payment.payments (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint payments_pkey primary key (tenant_id, id),
+  constraint payments_no_nan check ('NaN' not in (amount, allocated, refunded)),
   constraint payments_receipt_number_key unique (tenant_id, receipt_number),
   constraint payments_kind_check check (kind in ('receipt', 'advance')),
   constraint payments_mode_check check (
@@ -3423,7 +3436,9 @@ create table if not exists payment.payments (
   constraint payments_cheque_has_number check (mode <> 'cheque' or cheque_no is not null),
   constraint payments_reference_names_provider check (provider_ref is null or provider_id is not null),
   constraint payments_no_card_number check (
-    not core.looks_like_pan(provider_ref) and not core.looks_like_pan(cheque_no)
+    -- what a provider reported is its reference; at the counter it is typed
+    ((intent_id is not null and provider_ref !~ '\s') or not core.looks_like_pan(provider_ref))
+    and not core.looks_like_pan(cheque_no)
     and not core.looks_like_pan(receipt_number) and not core.looks_like_pan(void_reason)
   ),
   constraint payments_voided_is_unused check (status <> 'voided' or (void_reason is not null and allocated = 0)),
@@ -3521,6 +3536,7 @@ create table if not exists payment.payment_items (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint payment_items_pkey primary key (tenant_id, id),
+  constraint payment_items_no_nan check (amount <> 'NaN'),
   constraint payment_items_line_no_key unique (tenant_id, payment_id, line_no),
   constraint payment_items_purpose_check check (purpose in ('invoice', 'appointment', 'advance', 'pharmacy', 'other')),
   constraint payment_items_amount_positive check (amount > 0),
@@ -3589,6 +3605,7 @@ create table if not exists payment.refunds (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint refunds_pkey primary key (tenant_id, id),
+  constraint refunds_no_nan check (amount <> 'NaN'),
   constraint refunds_number_key unique (tenant_id, refund_number),
   constraint refunds_one_per_key unique (tenant_id, idempotency_key),
   constraint refunds_status_check check (
@@ -3599,7 +3616,8 @@ create table if not exists payment.refunds (
   constraint refunds_approved_before_it_goes check (status in ('requested', 'rejected') or approved_by is not null),
   constraint refunds_completed_has_time check ((status = 'completed') = (completed_at is not null)),
   constraint refunds_no_card_number check (
-    not core.looks_like_pan(reason) and not core.looks_like_pan(provider_ref) and not core.looks_like_pan(refund_number)
+    not core.looks_like_pan(reason) and (provider_ref !~ '\s' or not core.looks_like_pan(provider_ref))
+    and not core.looks_like_pan(refund_number)
     and not core.looks_like_pan(idempotency_key) and not core.looks_like_pan(failure_code)
   ),
   constraint refunds_tenant_fkey
@@ -3679,11 +3697,14 @@ create table if not exists payment.settlements (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint settlements_pkey primary key (tenant_id, id),
+  constraint settlements_no_nan check ('NaN' not in (gross, fees, tax, net, variance)),
   constraint settlements_once_per_reference unique (tenant_id, provider_id, settlement_ref),
   constraint settlements_status_check check (status in ('imported', 'matching', 'reconciled', 'exception')),
   constraint settlements_net_adds_up check (net = gross - fees - tax),
   constraint settlements_reconciled_without_variance check (status <> 'reconciled' or variance = 0),
-  constraint settlements_no_card_number check (not core.looks_like_pan(settlement_ref) and not core.looks_like_pan(utr)),
+  constraint settlements_no_card_number check (
+    (settlement_ref !~ '\s' or not core.looks_like_pan(settlement_ref)) and (utr !~ '\s' or not core.looks_like_pan(utr))
+  ),
   constraint settlements_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint settlements_provider_fkey
@@ -3745,13 +3766,14 @@ create table if not exists payment.settlement_items (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint settlement_items_pkey primary key (tenant_id, id),
+  constraint settlement_items_no_nan check ('NaN' not in (gross, fee, tax)),
   constraint settlement_items_line_no_key unique (tenant_id, settlement_id, line_no),
   constraint settlement_items_match_check check (
     match in ('matched', 'amount_mismatch', 'missing_here', 'missing_there')
   ),
   constraint settlement_items_one_match check (num_nonnulls(payment_id, refund_id) <= 1),
   constraint settlement_items_matched_names_row check (match = 'missing_here' or num_nonnulls(payment_id, refund_id) = 1),
-  constraint settlement_items_no_card_number check (not core.looks_like_pan(provider_ref)),
+  constraint settlement_items_no_card_number check (provider_ref !~ '\s' or not core.looks_like_pan(provider_ref)),
   constraint settlement_items_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint settlement_items_settlement_fkey
@@ -3813,13 +3835,14 @@ create table if not exists payment.disputes (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint disputes_pkey primary key (tenant_id, id),
+  constraint disputes_no_nan check (amount <> 'NaN'),
   constraint disputes_once_per_reference unique (tenant_id, provider_ref),
   constraint disputes_status_check check (status in ('opened', 'evidence_submitted', 'accepted', 'won', 'lost')),
   constraint disputes_amount_positive check (amount > 0),
   constraint disputes_evidence_is_named check (status <> 'evidence_submitted' or evidence_document_id is not null),
   constraint disputes_decided_has_outcome check (status not in ('won', 'lost', 'accepted') or outcome is not null),
   constraint disputes_no_card_number check (
-    not core.looks_like_pan(provider_ref) and not core.looks_like_pan(reason_code) and not core.looks_like_pan(outcome)
+    (provider_ref !~ '\s' or not core.looks_like_pan(provider_ref)) and not core.looks_like_pan(reason_code) and not core.looks_like_pan(outcome)
   ),
   constraint disputes_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
@@ -4421,12 +4444,85 @@ $$;
 
 comment on function core.blind_index(text) is 'about=HMAC-SHA-256 of a text in lower case without outer blanks, per tenant: finds an encrypted value by equality.';
 
+create or replace function core.rewrap_key(p_kid text, p_wrapped_key bytea, p_kms_ref text) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update core.encryption_keys k
+  set wrapped_key = p_wrapped_key, kms_ref = p_kms_ref
+  where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status <> 'destroyed';
+  if not found then
+    raise exception 'no key "%" that still exists', p_kid
+      using errcode = 'IM005', hint = 'core.encryption_keys lists the keys of the tenant';
+  end if;
+end
+$$;
+
+comment on function core.rewrap_key(text, bytea, text) is 'about=The same data key, wrapped by another master key. IM003 no tenant, IM005 no such key.';
+
+create or replace function core.replace_key(
+  p_kid text,
+  p_new_kid text,
+  p_wrapped_key bytea,
+  p_kms_ref text,
+  p_rotate_after timestamptz
+) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_old core.encryption_keys;
+begin
+  update core.encryption_keys k
+  set status = 'retiring'
+  where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status = 'active'
+  returning k.* into v_old;
+  if not found then
+    raise exception 'no active key "%"', p_kid
+      using errcode = 'IM005', hint = 'core.encryption_keys lists the keys of the tenant';
+  end if;
+  insert into core.encryption_keys (
+    tenant_id, kid, purpose, algorithm, wrapped_key, kms_ref, rotate_after, subject_type, subject_id
+  )
+  values (
+    v_old.tenant_id, p_new_kid, v_old.purpose, v_old.algorithm, p_wrapped_key, p_kms_ref, p_rotate_after,
+    v_old.subject_type, v_old.subject_id
+  );
+end
+$$;
+
+comment on function core.replace_key(text, text, bytea, text, timestamptz) is 'about=A new key encrypts from now on; the old one only decrypts until everything is encrypted anew (retiring), and is then retired with core.retire_key. IM003 no tenant, IM005 no such active key, 23505 the new name is taken.';
+
+create or replace function core.retire_key(p_kid text) returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update core.encryption_keys k
+  set status = 'retired'
+  where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status = 'retiring';
+  if not found then
+    raise exception 'no key "%" that is retiring', p_kid
+      using errcode = 'IM005', hint = 'replace it first with core.replace_key';
+  end if;
+end
+$$;
+
+comment on function core.retire_key(text) is 'about=Nothing is encrypted with a retiring key any more: it may be destroyed. IM003 no tenant, IM005 no such retiring key.';
+
 create or replace function core.shred_key(p_kid text, p_reason text) returns void
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if nullif(btrim(p_reason), '') is null then
+    raise exception 'destroying a key needs a reason' using errcode = 'IM002', hint = 'pass p_reason';
+  end if;
   update core.encryption_keys k
   set status = 'destroyed', wrapped_key = null, destroyed_at = now(), destroy_reason = p_reason
   where k.tenant_id = core.require_tenant() and k.kid = p_kid and k.status in ('active', 'retired');
@@ -4437,7 +4533,7 @@ begin
 end
 $$;
 
-comment on function core.shred_key(text, text) is 'about=Destroys a wrapped key: what it encrypted can never be read again. IM005 no such active or retired key.';
+comment on function core.shred_key(text, text) is 'about=Destroys a wrapped key: what it encrypted can never be read again. IM002 no reason, IM005 no such active or retired key, IM910 a legal hold covers the person whose key it is.';
 
 -- Tenants are made by the platform, never by an application.
 create or replace function core.provision_tenant(
@@ -4924,6 +5020,26 @@ $$;
 
 comment on function audit.add_seal(audit.audit_chain_anchors) is 'about=Writes a seal and adds its rows to the rollups; returns how many.';
 
+create or replace function audit.chain_is_signed(p_log text) returns boolean
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    (
+      select a.signature is not null
+      from audit.audit_chain_anchors a
+      where a.tenant_id = core.require_tenant() and a.log_name = p_log
+      order by a.seal_no desc
+      limit 1
+    ),
+    false
+  )
+$$;
+
+comment on function audit.chain_is_signed(text) is 'about=Whether the last seal of the tenant''s log is signed: the next one must be, too.';
+
 create or replace function audit.seal(p_log text) returns bigint
   language plpgsql
   security definer
@@ -4935,6 +5051,10 @@ begin
   if not audit.may_seal(p_log) then
     return 0;
   end if;
+  if audit.chain_is_signed(p_log) then
+    raise exception 'the seals of % are signed, and one without signature would break their chain', p_log
+      using errcode = 'IM006', hint = 'run imhotep audit seal with --key, or call audit.digest_to_sign and audit.seal_signed';
+  end if;
   v_seal := audit.next_seal(p_log, pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::bigint);
   if v_seal.digest is null then
     return 0;
@@ -4943,7 +5063,7 @@ begin
 end
 $$;
 
-comment on function audit.seal(text) is 'about=Seals the rows of the tenant''s log that can no longer change and adds them to the rollups; returns how many.';
+comment on function audit.seal(text) is 'about=Seals the rows of the tenant''s log that can no longer change and adds them to the rollups; returns how many. IM006 the seals before are signed.';
 
 -- The key that signs seals is never in the database: whoever seals asks for the digest, signs it and comes back with the
 -- signature in the same transaction. The seal is computed again then, so that nobody can have a digest of his own stored.
@@ -5644,30 +5764,29 @@ $$;
 
 comment on function audit.pack_rows(text, text, jsonb[]) is 'about=Writes one archive of these rows, in order of time and seq, after it read them back from it.';
 
-create or replace function audit.is_packed(p_partition regclass) returns boolean
+create or replace function audit.is_packed(p_partition regclass, p_tenant_id uuid) returns boolean
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_tenant uuid := core.require_tenant();
   v_log record := audit.log_partition(p_partition);
   v_rows bigint;
   v_seq_sum numeric;
 begin
   execute pg_catalog.format('select count(*), sum(l.seq) from %s l where l.tenant_id = $1', p_partition)
   into v_rows, v_seq_sum
-  using v_tenant;
+  using p_tenant_id;
   return (
     select
       coalesce(pg_catalog.sum(a.row_count), 0) = v_rows and coalesce(pg_catalog.sum(a.seq_sum), 0) = coalesce(v_seq_sum, 0)
     from audit.audit_archives a
-    where a.tenant_id = v_tenant and a.log_name = v_log.log_name and a.first_at >= v_log.from_at and a.first_at < v_log.to_at
+    where a.tenant_id = p_tenant_id and a.log_name = v_log.log_name and a.first_at >= v_log.from_at and a.first_at < v_log.to_at
   );
 end
 $$;
 
-comment on function audit.is_packed(regclass) is 'about=Whether the archives hold as many of the tenant''s rows as this month of the log, with the same sum of seq. What they hold was compared when it was packed, and neither can change since.';
+comment on function audit.is_packed(regclass, uuid) is 'about=Whether the archives hold as many of the tenant''s rows as this month of the log, with the same sum of seq. What they hold was compared when it was packed, and neither can change since.';
 
 create or replace function audit.pack_partition(p_partition regclass) returns bigint
   language plpgsql
@@ -5718,7 +5837,7 @@ begin
     )
     into v_day
     using v_tenant, v_sealed;
-    exit when v_day is not null or audit.is_packed(p_partition);
+    exit when v_day is not null or audit.is_packed(p_partition, v_tenant);
   end loop;
   if v_day is null then
     return 0;
@@ -5766,22 +5885,22 @@ create or replace function audit.drop_packed_partition(p_partition regclass) ret
   security definer
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
-  set app.tenant_id = '' -- the tenants that it walks through end with the call
 as $$
 declare
-  v_tenant uuid;
-  v_packed boolean := true;
+  v_tenants uuid[];
+  v_packed boolean;
 begin
   perform audit.log_partition(p_partition);
   -- from here on nobody can add a row to this month
   execute pg_catalog.format('lock table %s in access exclusive mode', p_partition);
-  for v_tenant in select t from audit.begin_packing(p_partition) as t loop
-    perform pg_catalog.set_config('app.tenant_id', v_tenant::text, true);
-    if not audit.is_packed(p_partition) then
-      v_packed := false;
-      exit;
-    end if;
-  end loop;
+  v_tenants := array(select t from audit.begin_packing(p_partition) as t);
+  -- as there, the owner looks at every tenant: a context for each could not be signed here
+  execute pg_catalog.format('alter table %s no force row level security', p_partition);
+  alter table audit.audit_archives no force row level security;
+  select coalesce(pg_catalog.bool_and(audit.is_packed(p_partition, t.id)), true) into v_packed
+  from pg_catalog.unnest(v_tenants) as t (id);
+  execute pg_catalog.format('alter table %s force row level security', p_partition);
+  alter table audit.audit_archives force row level security;
   if v_packed then
     execute pg_catalog.format('drop table %s', p_partition);
   end if;
@@ -5914,6 +6033,17 @@ comment on function audit.archived_phi_access_logs(timestamptz, timestamptz, uui
 
 -- billing: functions
 
+create or replace function billing.date_of_tenant() returns date
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select (now() at time zone t.timezone)::date from core.tenants t where t.id = core.current_tenant_id()
+$$;
+
+comment on function billing.date_of_tenant() is 'about=The date of now in the time zone of the tenant, whose numbers count by it.';
+
 create or replace function billing.currency_of_tenant() returns text
   language sql
   stable
@@ -6042,15 +6172,64 @@ create or replace function payment.check_items(p_items jsonb, p_amount numeric) 
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_item jsonb;
+  v_amount numeric;
 begin
+  for v_item in
+    select i.value from jsonb_array_elements(p_items) i
+  loop
+    v_amount := (v_item ->> 'amount')::numeric;
+    if
+      (v_item ->> 'purpose') in ('invoice', 'appointment', 'advance', 'pharmacy', 'other') is not true
+      or (v_amount > 0 and v_amount = round(v_amount, 2) and v_amount < 'NaN') is not true
+      or v_item ->> 'purpose' = 'invoice' and v_item ->> 'invoice_id' is null
+    then
+      raise exception 'an item has no known purpose, no amount above zero with two decimals, or no invoice'
+        using errcode = '22023', hint = 'give each item its purpose and amount, and one of purpose invoice its invoice_id';
+    end if;
+  end loop;
   if p_amount is distinct from (select sum((i.value ->> 'amount')::numeric) from jsonb_array_elements(p_items) i) then
     raise exception 'the items do not add up to the amount'
       using errcode = 'IM553', hint = 'let the amounts of the items add up';
   end if;
+  perform payment.check_item_references(p_items);
 end
 $$;
 
-comment on function payment.check_items(jsonb, numeric) is 'about=IM553 unless the items add up to the amount.';
+comment on function payment.check_items(jsonb, numeric) is 'about=Items that payment.payment_items takes: IM553 unless they add up to the amount, IM005 no such bill or appointment, 22023 an item that cannot be stored.';
+
+-- Bills and appointments are known by their references.
+create or replace function payment.check_item_references(p_items jsonb) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_tenant uuid := core.require_tenant();
+begin
+  if exists (
+    select
+    from pg_catalog.jsonb_array_elements(p_items) as i
+    cross join lateral (
+      values
+        ('billing.invoices', (i.value ->> 'invoice_id')::uuid),
+        ('scheduling.appointments', (i.value ->> 'appointment_id')::uuid)
+    ) as named (entity_type, entity_id)
+    where
+      named.entity_id is not null
+      and not exists (
+        select
+        from core.entity_refs r
+        where r.tenant_id = v_tenant and r.entity_type = named.entity_type and r.entity_id = named.entity_id
+      )
+  ) then
+    raise exception 'an item names a bill or appointment that is not known'
+      using errcode = 'IM005', hint = 'choose bills and appointments of the tenant';
+  end if;
+end
+$$;
+
+comment on function payment.check_item_references(jsonb) is 'about=IM005 when an item names a bill or appointment that the tenant does not have.';
 
 create or replace function payment.place_of(p_account_id uuid, p_clinic_id uuid, p_patient_id uuid)
   returns table (account_id uuid, clinic_id uuid, patient_id uuid)
@@ -6207,14 +6386,6 @@ begin
       using errcode = 'IM011', hint = 'choose a new key for a new intent';
   end if;
   perform payment.check_items(v_items, p_amount);
-  if v_items @> '[{"purpose": "invoice"}]' and exists (
-    select
-    from jsonb_array_elements(v_items) i
-    where i.value ->> 'purpose' = 'invoice' and i.value ->> 'invoice_id' is null
-  ) then
-    raise exception 'an item of purpose invoice names its invoice'
-      using errcode = '22023', hint = 'add invoice_id to the item';
-  end if;
   if p_provider_id is not null then
     perform payment.active_provider(p_provider_id);
   end if;
@@ -6224,7 +6395,8 @@ begin
     provider_id, channel, return_url, expires_at
   )
   values (
-    v_tenant, core.next_default_number('payment_intent', '', 'PAY-{YY}-'), p_key, v_place.patient_id,
+    v_tenant, core.next_default_number('payment_intent', '', 'PAY-{YY}-', p_at => billing.date_of_tenant()), p_key,
+    v_place.patient_id,
     coalesce(v_place.account_id, p_account_id), v_place.clinic_id, p_purpose, p_amount, v_currency, v_items, p_provider_id,
     p_channel, p_return_url, now() + p_ttl
   )
@@ -6233,7 +6405,7 @@ begin
 end
 $$;
 
-comment on function payment.create_intent(text, text, numeric, text, jsonb, uuid, uuid, uuid, uuid, text, interval, text) is 'about=An intention to collect an amount for purpose invoice, advance, appointment or pharmacy; items as in payment.receive. Same p_key and content, same intent. IM003, IM005 no such account or provider, IM011, IM553 items do not add up.';
+comment on function payment.create_intent(text, text, numeric, text, jsonb, uuid, uuid, uuid, uuid, text, interval, text) is 'about=An intention to collect an amount for purpose invoice, advance, appointment or pharmacy; items as in payment.receive. Same p_key and content, same intent. IM003, IM005 no such account, provider, bill or appointment, IM011, IM553 items do not add up, 22023 an item that cannot be stored.';
 
 create or replace function payment.active_provider(p_provider_id uuid) returns payment.payment_providers
   language plpgsql
@@ -6412,6 +6584,30 @@ $$;
 
 comment on function payment.require_user() is 'about=The signed-in user. IM006 there is none.';
 
+create or replace function payment.check_sendable(p_refund payment.refunds) returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_payment payment.payments;
+begin
+  select p.* into v_payment
+  from payment.payments p
+  where p.tenant_id = p_refund.tenant_id and p.id = p_refund.payment_id;
+  if v_payment.status not in ('completed', 'partially_refunded') then
+    raise exception 'payment % is %', v_payment.id, v_payment.status
+      using errcode = 'IM001', hint = 'wait until its dispute is decided; turn the refund down when the money is gone';
+  end if;
+  if v_payment.allocated + v_payment.refunded + p_refund.amount > v_payment.amount then
+    raise exception 'payment % has % left to refund', v_payment.id,
+      v_payment.amount - v_payment.allocated - v_payment.refunded
+      using errcode = 'IM582', hint = 'turn the refund down: part of the payment was charged back';
+  end if;
+end
+$$;
+
+comment on function payment.check_sendable(payment.refunds) is 'about=The payment of a locked refund is not disputed (IM001) and still has its amount (IM582).';
+
 create or replace function payment.request_refund(p_key text, p_payment_id uuid, p_amount numeric, p_reason text) returns payment.refunds
   language plpgsql
   security definer
@@ -6454,7 +6650,8 @@ begin
   end if;
   insert into payment.refunds (tenant_id, refund_number, payment_id, amount, reason, requested_by, idempotency_key)
   values (
-    v_payment.tenant_id, core.next_default_number('refund', '', 'REF-{YY}-'), p_payment_id, p_amount, p_reason, v_user, p_key
+    v_payment.tenant_id, core.next_default_number('refund', '', 'REF-{YY}-', p_at => billing.date_of_tenant()), p_payment_id, p_amount, p_reason,
+    v_user, p_key
   )
   returning * into v_refund;
   return v_refund;
@@ -6480,6 +6677,7 @@ begin
     raise exception 'nobody approves their own refund %', p_refund_id
       using errcode = 'IM006', hint = 'let a second user approve it';
   end if;
+  perform payment.check_sendable(v_refund);
   update payment.refunds r
   set status = 'approved', approved_by = v_user
   where r.tenant_id = v_refund.tenant_id and r.id = p_refund_id
@@ -6491,7 +6689,7 @@ begin
 end
 $$;
 
-comment on function payment.approve_refund(uuid) is 'about=A second user approves a refund; the money is owed from now on. IM001 rejected, IM003, IM005, IM006 own request or no user.';
+comment on function payment.approve_refund(uuid) is 'about=A second user approves a refund; the money is owed from now on. IM001 rejected, or the payment is disputed, IM003, IM005, IM006 own request or no user, IM582 part of the payment was charged back.';
 
 create or replace function payment.reject_refund(p_refund_id uuid, p_reason text) returns payment.refunds
   language plpgsql
@@ -6548,6 +6746,9 @@ begin
       using errcode = '22023', hint = 'pass one of the three';
   end if;
   if v_refund.status in ('approved', 'failed') then
+    if p_outcome <> 'failed' then
+      perform payment.check_sendable(v_refund);
+    end if;
     update payment.refunds r
     set status = 'processing', failure_code = null, provider_ref = coalesce(p_provider_ref, r.provider_ref)
     where r.tenant_id = v_refund.tenant_id and r.id = p_refund_id
@@ -6574,7 +6775,7 @@ begin
 end
 $$;
 
-comment on function payment.record_refund_result(uuid, text, text, text) is 'about=An approved refund is processing, completed (at the counter: handed over) or failed. Again: the same. IM001 not approved or over, IM003, IM005, IM558 account closed.';
+comment on function payment.record_refund_result(uuid, text, text, text) is 'about=An approved refund is processing, completed (at the counter: handed over) or failed. Again: the same. IM001 not approved or over, or the payment is disputed, IM003, IM005, IM558 account closed, IM582 part of the payment was charged back.';
 
 create or replace function payment.give_back(p_payment_id uuid, p_amount numeric, p_event jsonb) returns payment.payments
   language plpgsql
@@ -6586,7 +6787,15 @@ begin
   update payment.payments p
   set
     refunded = p.refunded + p_amount,
-    status = case when p.refunded + p_amount = p.amount then 'refunded' else 'partially_refunded' end::payment.payment_status
+    status = case
+      when exists (
+        select
+        from payment.disputes d
+        where d.tenant_id = p.tenant_id and d.payment_id = p.id and d.status in ('opened', 'evidence_submitted')
+      ) then p.status
+      when p.refunded + p_amount = p.amount then 'refunded'
+      else 'partially_refunded'
+    end::payment.payment_status
   where p.tenant_id = core.require_tenant() and p.id = p_payment_id
   returning p.* into v_payment;
   perform payment.add_to_account(v_payment, -p_amount);
@@ -6595,7 +6804,7 @@ begin
 end
 $$;
 
-comment on function payment.give_back(uuid, numeric, jsonb) is 'about=Counts money of a locked payment as gone back, on its account too, and announces it. IM558 account closed.';
+comment on function payment.give_back(uuid, numeric, jsonb) is 'about=Counts money of a locked payment as gone back, on its account too, and announces it. While a dispute is open the payment stays disputed. IM558 account closed.';
 
 -- The provider pays out what it took, less its fees. Every line must be a payment or refund of ours.
 create or replace function payment.our_amount(p_provider_id uuid, p_provider_ref text, p_is_refund boolean)
@@ -6710,6 +6919,7 @@ $$;
 comment on function payment.import_settlement(uuid, text, date, jsonb, text, tstzrange) is 'about=Takes a payout in: lines [{"provider_ref", "gross", "fee", "tax"}], refunds below zero. p_covers is the time that the payout claims to cover: payments of ours in it that no payout has become lines missing_there. The same reference again is the same settlement. IM003, IM581 imported before with other amounts.';
 
 -- Chargebacks. While a dispute is open its payment pays no bill and is not refunded; when it is lost, so is the money.
+-- Order of locks: payment, dispute, accounts, bills by id.
 create or replace function payment.open_dispute(
   p_payment_id uuid,
   p_provider_ref text,
@@ -6736,7 +6946,12 @@ begin
     raise exception 'dispute % has this reference', v_dispute.id
       using errcode = 'IM581', hint = 'look both reports up at the provider';
   end if;
-  if p_amount > v_payment.amount - v_payment.refunded then
+  -- a refund on its way counts; one that has not left waits until the dispute is decided
+  if p_amount > v_payment.amount - v_payment.refunded - (
+    select coalesce(sum(r.amount), 0)
+    from payment.refunds r
+    where r.tenant_id = v_payment.tenant_id and r.payment_id = p_payment_id and r.status = 'processing'
+  ) then
     raise exception 'payment % has less left than is disputed', p_payment_id
       using errcode = 'IM582', hint = 'look the dispute up at the provider: part of it was refunded';
   end if;
@@ -7177,6 +7392,7 @@ to kernel_ro, audit_reader, audit_writer, retention_job;
 
 grant execute on function
   core.provision_tenant(uuid, text, text, text, text, text, text), core.assert_not_production(), core.environment(),
+  core.rewrap_key(text, bytea, text), core.replace_key(text, text, bytea, text, timestamptz), core.retire_key(text),
   core.shred_key(text, text)
 to imhotep_platform;
 
@@ -7222,7 +7438,8 @@ grant usage on schema audit to imhotep_platform;
 -- only sealed rows are packed, and a tenant that is no longer active still has rows to seal
 grant execute on function
   audit.drop_expired_partitions(interval), audit.packable_partitions(interval), audit.log_partition(regclass),
-  audit.begin_packing(regclass), audit.pack_partition(regclass), audit.drop_packed_partition(regclass), audit.seal(text)
+  audit.begin_packing(regclass), audit.pack_partition(regclass), audit.drop_packed_partition(regclass),
+  audit.chain_is_signed(text), audit.seal(text), audit.digest_to_sign(text), audit.seal_signed(text, bigint, bytea, text)
 to retention_job;
 
 grant select on
@@ -7231,6 +7448,7 @@ to audit_reader;
 
 -- the kernel's own tables that matter to security
 select audit.track('core.system_settings');
+select audit.track('core.encryption_keys');
 select audit.track('audit.break_glass_sessions');
 
 select core.ensure_partitions('audit.audit_logs', 'month', 1);
@@ -7241,7 +7459,10 @@ select core.ensure_partitions('audit.phi_access_logs', 'month', 1);
 -- The module belongs to payment_gateway_owner. What it calls and reads of billing is all that a payment service of its own
 -- would ask the billing service for.
 select core.hand_over('payment', 'payment_gateway');
-grant execute on function billing.currency_of_tenant() to payment_gateway_owner;
+grant execute on function
+  billing.currency_of_tenant(),
+  billing.date_of_tenant()
+to payment_gateway_owner;
 
 -- Operations. The helpers that lock, post and count are nobody else's.
 grant execute on function
