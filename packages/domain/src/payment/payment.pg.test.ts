@@ -689,16 +689,21 @@ test('decideDispute: locks the account before the bills, as whoever credits or w
     await hospital.admin.transaction(async (tx) => {
       await tx.query('select from billing.accounts where id = $1 for no key update', [accountId])
       const [self] = await tx.query<{ pid: number }>('select pg_backend_pid() as pid')
-      deciding = run((other) => decideDispute(other, id, 'accepted', 'not contested'))
+      let isOver = false
+      deciding = run((other) => decideDispute(other, id, 'accepted', 'not contested')).finally(() => (isOver = true))
       deciding.catch(() => undefined)
-      for (let waiting = false; !waiting;) {
-        const [row] = await tx.query<{ waiting: boolean }>(
-          'select exists (select from pg_locks l where $1 = any (pg_blocking_pids(l.pid))) as waiting',
+      for (let isWaiting = false; !isWaiting && !isOver;) {
+        const [row] = await tx.query<{ isWaiting: boolean }>(
+          'select exists (select from pg_locks l where $1 = any (pg_blocking_pids(l.pid))) as "isWaiting"',
           [self?.pid],
         )
-        waiting = row?.waiting ?? false
+        isWaiting = row?.isWaiting ?? false
       }
-      await tx.query('select from billing.invoices where id = $1 for no key update nowait', [bill.id])
+      assert.ok(!isOver)
+      const free = await tx.query('select id from billing.invoices where id = $1 for no key update skip locked', [
+        bill.id,
+      ])
+      assert.equal(free.length, 1)
     })
     await deciding
     assert.equal(await statusOf(hospital, 'billing.invoices', bill.id), 'issued')
