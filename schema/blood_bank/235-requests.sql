@@ -54,6 +54,7 @@ begin
     where
       c.tenant_id = v_tenant and c.id = p_consent_id and c.patient_id = p_patient_id
       and c.kind = 'transfusion' and c.decision = 'permit' and c.status = 'active'
+      and (c.expires_at is null or c.expires_at > now())
   ) then
     raise exception 'consent % does not permit a transfusion of patient %', p_consent_id, p_patient_id
       using errcode = 'IM006', hint = 'record an active consent of kind transfusion';
@@ -164,6 +165,15 @@ begin
     perform blood_bank.move_unit(v_unit, 'available', null, p_status);
   end loop;
   v_request := blood_bank.lock_request(p_request_id);
+  -- it waited behind somebody who kept one more: that unit may not be locked behind the request
+  if exists (
+    select
+    from blood_bank.blood_components c
+    where c.tenant_id = v_tenant and c.reserved_for_request_id = p_request_id
+  ) then
+    raise exception 'a unit was kept for request % meanwhile', p_request_id
+      using errcode = '40001', hint = 'repeat the transaction';
+  end if;
   if v_request.status = p_status then
     return v_request;
   end if;
@@ -176,7 +186,7 @@ begin
 end
 $$;
 
-comment on function blood_bank.end_request(uuid, text, text) is 'about=Ends a request and frees the units that are kept for it. IM001, IM002, IM005.';
+comment on function blood_bank.end_request(uuid, text, text) is 'about=Ends a request and frees the units that are kept for it. IM001, IM002, IM005; 40001 one more was kept meanwhile, then ask again.';
 
 create function blood_bank.reject_request(p_request_id uuid, p_reason text) returns blood_bank.blood_requests
   language sql

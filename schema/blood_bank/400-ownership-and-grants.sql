@@ -8,7 +8,7 @@ select core.ensure_partitions('blood_bank.component_events', 'month', 1);
 
 grant usage on schema clinical, compliance to lab_owner;
 grant select (tenant_id, id, patient_id) on clinical.encounters to lab_owner;
-grant select (tenant_id, id, patient_id, kind, decision, status) on compliance.consents to lab_owner;
+grant select (tenant_id, id, patient_id, kind, decision, status, expires_at) on compliance.consents to lab_owner;
 
 grant select on blood_bank.stock_by_group to lab_app, lab_ro;
 

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { after, before, test } from 'node:test'
+import { withTenant } from '@imhotep/kernel'
 import {
   CrossmatchError,
   DonationIncompleteError,
@@ -18,6 +20,7 @@ import {
   UnitExpiredError,
   UnitIncompatibleError,
 } from '@imhotep/postgres'
+import { contextOf } from '../../../../tests/support/tenants.ts'
 import {
   addDonation,
   addDonor,
@@ -533,6 +536,17 @@ test('returnUnit: within 30 minutes and sealed it is in stock again and the requ
     run((tx) => returnUnit(tx, { ...back(issued), sealIntact: false })),
     ReturnRefusedError,
   )
+  const issuedAgo = (minutes: number) =>
+    bank.force(`update blood_bank.blood_issues set issued_at = now() - make_interval(mins => $2) where id = $1`, [
+      issued.id,
+      minutes,
+    ])
+  await issuedAgo(31)
+  await assert.rejects(
+    run((tx) => returnUnit(tx, back(issued))),
+    ReturnRefusedError,
+  )
+  await issuedAgo(25)
   const returned = await run((tx) => returnUnit(tx, back(issued)))
   const again = await run((tx) => returnUnit(tx, back(issued)))
   const fresh = await addSample(bank, recipient.patientId, recipient.encounterId)
@@ -586,6 +600,46 @@ test('requests: rejected, cancelled and closed for a reason; their units are fre
   assert.deepEqual(again, asked)
   assert.deepEqual([rejected.status, end.status, end.unitsIssued], ['rejected', 'closed', 1])
   assert.equal(issued.crossmatchId, null, 'plasma is given by group')
+})
+
+test('cancelRequest: a unit that somebody keeps for it meanwhile is free again', async () => {
+  const recipient = await addRecipient(bank, 'B-')
+  const request = await addRequest(bank, recipient, 1, 'FFP')
+  const unit = await addUnit(bank, 'B-', 'FFP')
+  let cancelling: Promise<BloodRequest> | undefined
+  await run(async (tx) => {
+    await tx.query(`select blood_bank.reserve_unit($1, $2, $3, 'chosen')`, [unit.id, request.id, staff[0]])
+    cancelling = run((other) => cancelRequest(other, request.id, 'bleeding stopped'))
+    await untilWaiting()
+  })
+
+  assert.equal((await cancelling)?.status, 'cancelled')
+  const [after] = await run((tx) =>
+    tx.query('select status, reserved_for_request_id from blood_bank.blood_components where id = $1', [unit.id]),
+  )
+  assert.deepEqual(after, { status: 'available', reserved_for_request_id: null })
+})
+
+test('requestBlood: a consent that has run out permits nothing, also before a job says so', async () => {
+  const { patientId, encounterId } = await addRecipient(bank, 'B-')
+  const ask = async (expiresAt: string | null) => {
+    const consentId = randomUUID()
+    await withTenant(bank.admin, contextOf(bank.tenant), async (tx) => {
+      await tx.query('set local session_replication_role = replica') // the document that was signed does not matter here
+      await tx.query(
+        `insert into compliance.consents (
+           tenant_id, id, patient_id, kind, decision, given_by, given_at, expires_at, explained_by, document_id, status
+         )
+         values ($1, $2, $3, 'transfusion', 'permit', 'patient', now() - interval '2 days', now() + $4::interval, $2, $2, 'active')`,
+        [bank.tenant, consentId, patientId, expiresAt],
+      )
+    })
+    const request = { component: 'FFP', units: 1, indication: 'DIC', requestedBy: bank.doctor, consentId } as const
+    return run((tx) => requestBlood(tx, { patientId, encounterId, ...request }))
+  }
+
+  await assert.rejects(ask('-1 day'), { sqlstate: 'IM006' })
+  assert.equal((await ask('1 day')).status, 'requested')
 })
 
 test('reactions: reporting one stops the transfusion; it is investigated, concluded and closed', async () => {
@@ -694,4 +748,15 @@ async function events(unit: BloodUnit, issued: BloodIssue): Promise<string[]> {
     [[unit.id, issued.id]],
   )
   return rows.map(({ type }) => type)
+}
+
+/** Until a session of the database waits for a lock. */
+async function untilWaiting(): Promise<void> {
+  for (;;) {
+    const [waiting] = await bank.admin.query<{ n: number }>(
+      `select count(*)::int as n from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    )
+    if (waiting && waiting.n > 0) return
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
 }

@@ -227,9 +227,9 @@ begin
     end loop;
     foreach v_unit in array v_units loop
       v_issue := blood_bank.issue_unit(v_unit, v_request.id, v_technician, v_nurses[1], v_technician);
-      -- the demo is told now, the day was yesterday
+      -- the demo is told now, the day was yesterday; what comes back is not out for long
       update blood_bank.blood_issues i
-      set issued_at = now() - interval '24 hours'
+      set issued_at = now() - case when v_unit = v_units[1] then interval '24 hours' else interval '18 minutes' end
       where i.tenant_id = v_tenant and i.id = v_issue.id;
       if v_unit = v_units[1] then
         perform blood_bank.start_transfusion(
