@@ -15,6 +15,6 @@ export function printDown({ servers, destroyed }: DownData, page: Page): void {
   for (const { version, port, result } of servers) {
     page.line(`imhotep down: ${port === null ? '' : `127.0.0.1:${port}, `}PostgreSQL ${version}: ${result}`)
   }
-  if (destroyed) page.line('its data was removed')
+  if (destroyed) page.line('all that it kept in this project was removed')
   else if (servers.length > 0) page.line(`its data is kept; start it again with: ${page.command('up')}`)
 }

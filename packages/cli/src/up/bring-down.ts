@@ -1,6 +1,5 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
-import { embeddedStatus, stopEmbedded } from '@imhotep/postgres'
+import { existsSync, rmSync } from 'node:fs'
+import { embeddedStatus, removeEmbedded, stopEmbedded } from '@imhotep/postgres'
 import { DestroyRefusedError } from '../errors.ts'
 import type { DownData } from '../output/down.ts'
 import type { Project } from '../project/project.ts'
@@ -17,25 +16,15 @@ export interface BringDownOptions {
  * @throws DestroyRefusedError when removing the data was not confirmed; then nothing was stopped either
  */
 export async function bringDown(project: Project, { destroy, confirm }: BringDownOptions): Promise<DownData> {
-  const directories = embeddedDirectories(project)
-  if (destroy && directories.length > 0 && !(await confirm(`remove '${project.state}' with every database in it?`))) {
+  const destroyed = destroy && existsSync(project.state)
+  if (destroyed && !(await confirm(`remove '${project.state}' with every database in it?`))) {
     throw new DestroyRefusedError(project.state)
   }
   const servers: DownData['servers'][number][] = []
-  for (const { directory, version } of directories) {
+  for (const { directory, version } of embeddedDirectories(project)) {
     const port = (await embeddedStatus(directory))?.port ?? null
-    servers.push({ version, port, result: await stopEmbedded(directory) })
+    servers.push({ version, port, result: await (destroyed ? removeEmbedded(directory) : stopEmbedded(directory)) })
   }
-  if (destroy) {
-    for (const { directory } of directories) removeMovedData(directory)
-    rmSync(project.state, { recursive: true, force: true })
-  }
-  return { servers, destroyed: destroy && directories.length > 0 }
-}
-
-/** Root's server keeps its data where the server's user can go, and the file `location` says where that is. */
-function removeMovedData(directory: string): void {
-  const pointer = join(directory, 'location')
-  const moved = existsSync(pointer) ? readFileSync(pointer, 'utf8').trim() : ''
-  if (moved !== '') rmSync(moved, { recursive: true, force: true })
+  if (destroyed) rmSync(project.state, { recursive: true, force: true })
+  return { servers, destroyed }
 }

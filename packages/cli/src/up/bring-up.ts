@@ -55,7 +55,7 @@ export interface BringUpResult {
 export async function bringUp(project: Project, options: BringUpOptions): Promise<BringUpResult> {
   const started = performance.now()
   const steps = new StepList(options.signal, options.progress)
-  const isNew = isNewServer(project, options)
+  const isNew = await isNewServer(project, options)
   const url = await openServer(project, options, steps, () => void parseMigrations(project))
   const db = connect(url, { applicationName: 'imhotep', max: 4 })
   try {
@@ -182,7 +182,7 @@ async function openLogin(
 async function check(
   db: Database,
   environment: string,
-  { progress: onProgress }: BringUpOptions,
+  { signal, progress: onProgress }: BringUpOptions,
   steps: StepList,
 ): Promise<VerifyReport> {
   return steps.run(
@@ -192,7 +192,7 @@ async function check(
       if (environment === 'production') return verifyDatabase(db, { onProgress })
       try {
         // tables and views; imhotep verify --attack calls the functions as well
-        return await verifyDatabase(db, { attack: { mode: 'quick', functions: false }, onProgress })
+        return await verifyDatabase(db, { attack: { mode: 'quick', functions: false }, signal, onProgress })
       } catch (error) {
         // Without demo rows there may be no two tenants yet whose isolation could be tried.
         if (!(error instanceof AttackNotPossibleError)) throw error

@@ -1,4 +1,4 @@
-import { describeTarget, startEmbedded } from '@imhotep/postgres'
+import { describeTarget, embeddedStatus, startEmbedded } from '@imhotep/postgres'
 import type { Project } from '../project/project.ts'
 import {
   EMBEDDED_DATABASE,
@@ -36,7 +36,7 @@ export async function openServer(
     steps.leaveOut('server', `${host}:${itsPort}, named by --url or DATABASE_URL`)
     return url
   }
-  const version = options.version ?? existingVersion(project) ?? DEFAULT_VERSION
+  const version = options.version ?? (await existingVersion(project)) ?? DEFAULT_VERSION
   const directory = embeddedDirectory(project, version)
   const server = await steps.run(
     'server',
@@ -56,11 +56,14 @@ export async function openServer(
 }
 
 /** True when `openServer` will make an embedded server that is not there yet. */
-export function isNewServer(project: Project, { url }: ServerOptions): boolean {
-  return url === undefined && embeddedDirectories(project).length === 0
+export async function isNewServer(project: Project, { url }: ServerOptions): Promise<boolean> {
+  return url === undefined && (await existingVersion(project)) === undefined
 }
 
-/** A project that began on PostgreSQL 15 stays on it until it is told otherwise. */
-function existingVersion(project: Project): EmbeddedVersion | undefined {
-  return embeddedDirectories(project)[0]?.version
+/** A project that began on PostgreSQL 15 stays on it until it is told otherwise, and a start that failed does not tell it. */
+async function existingVersion(project: Project): Promise<EmbeddedVersion | undefined> {
+  for (const { directory, version } of embeddedDirectories(project)) {
+    if ((await embeddedStatus(directory)) !== null) return version
+  }
+  return undefined
 }
