@@ -1,6 +1,4 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { UsageError } from '@imhotep/base'
 import {
@@ -16,7 +14,7 @@ import {
   type MakeBaselineOptions,
   type Proof,
 } from '@imhotep/engine'
-import { connect, startEmbedded } from '@imhotep/postgres'
+import { connect, withTemporaryServer } from '@imhotep/postgres'
 import { defineCommand, type Outcome } from '../command.ts'
 import type { Context, Options } from '../context.ts'
 import { ProjectNotFoundError } from '../errors.ts'
@@ -229,14 +227,9 @@ async function prove(context: Context, made: Baseline, plain: Baseline, dataFile
   }
   const given = options.text('server')
   if (given !== undefined) return proveBaseline(made, { ...shared, server: given })
-  const directory = await mkdtemp(join(tmpdir(), 'imhotep-proof-'))
-  const server = await startEmbedded({ directory, settings: { fsync: 'off' }, onProgress: progress })
-  try {
-    return await proveBaseline(made, { ...shared, server: server.url() })
-  } finally {
-    await server.stop('immediate')
-    await rm(directory, { recursive: true, force: true })
-  }
+  return withTemporaryServer({ onProgress: progress }, (server) =>
+    proveBaseline(made, { ...shared, server: server.url() }),
+  )
 }
 
 async function adoptAt(

@@ -33,12 +33,12 @@ export async function readSide(context: Context, side: string, scratch: Scratch)
   if (/^postgres(ql)?:\/\//.test(side)) return readLive(side)
   if (side === 'modules') {
     const script = await moduleScript(cwd)
-    return scratch.catalogAfter((url) => runOn(url, script))
+    return scratch.catalogAfter((url) => runOn(url, script, signal))
   }
   if (side.startsWith('dump:')) {
     const { files } = await makeBaseline(await readDump(resolve(cwd, side.slice('dump:'.length)), { signal }))
     return scratch.catalogAfter(async (url) => {
-      for (const { text } of files) await runOn(url, text)
+      for (const { text } of files) await runOn(url, text, signal)
     })
   }
   const isProject = side === 'migrations' && !existsSync(resolve(cwd, side))
@@ -54,7 +54,7 @@ export async function readSide(context: Context, side: string, scratch: Scratch)
       await applyMigrations(url, { directory: path, historyTable, placeholders, signal, onProgress: progress })
     })
   }
-  return scratch.catalogAfter((url) => runOn(url, readFileSync(path, 'utf8')))
+  return scratch.catalogAfter((url) => runOn(url, readFileSync(path, 'utf8'), signal))
 }
 
 async function moduleScript(cwd: string): Promise<string> {

@@ -1,8 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { withScratch, type Scratch } from '@imhotep/engine'
-import { startEmbedded } from '@imhotep/postgres'
+import { withTemporaryServer } from '@imhotep/postgres'
 import type { OptionSpec } from '../command.ts'
 import type { Context } from '../context.ts'
 
@@ -18,15 +15,5 @@ export async function withScratchServer<T>(
 ): Promise<T> {
   const given = options.text('server')
   if (given !== undefined) return withScratch(given, work)
-  const directory = await mkdtemp(join(tmpdir(), 'imhotep-scratch-'))
-  try {
-    const server = await startEmbedded({ directory, settings: { fsync: 'off' }, onProgress: progress })
-    try {
-      return await withScratch(server.url(), work)
-    } finally {
-      await server.stop('immediate')
-    }
-  } finally {
-    await rm(directory, { recursive: true, force: true })
-  }
+  return withTemporaryServer({ onProgress: progress }, (server) => withScratch(server.url(), work))
 }

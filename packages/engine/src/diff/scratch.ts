@@ -42,13 +42,17 @@ export async function readLive(url: string): Promise<Catalog> {
   return onDatabase(url, readCatalog)
 }
 
-/** Runs a script as one transaction. */
-export async function runOn(url: string, script: string): Promise<void> {
+/** Runs a script as one transaction; `signal` breaks it off. */
+export async function runOn(url: string, script: string, signal?: AbortSignal): Promise<void> {
   await onDatabase(url, async (db) => {
     const connection = await db.dedicated()
+    const stop = () => void connection.release()
+    signal?.addEventListener('abort', stop)
     try {
+      signal?.throwIfAborted()
       await connection.script(`begin;\n${script}\n;\ncommit;`)
     } finally {
+      signal?.removeEventListener('abort', stop)
       await connection.release()
     }
   })

@@ -247,8 +247,8 @@ test('withTemporaryServer: leaves nothing behind, and removes what a killed proc
   const running = await mkdtemp(join(tmpdir(), 'imhotep-scratch-'))
   await writeFile(join(running, 'made-by'), await ownerText())
 
-  const rows = await withTemporaryServer({}, async ({ url }) => {
-    const db = connect(url(), { max: 1 })
+  const rows = await withTemporaryServer({}, async (server) => {
+    const db = connect(server.url(), { max: 1 })
     try {
       return await db.query('select 1 as one')
     } finally {
