@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { bundled } from '../../../tests/support/bundled.ts'
 import { runCli } from '../../../tests/support/run-cli.ts'
 import { commands } from './commands/index.ts'
 
@@ -76,4 +79,16 @@ test('imhotep verify: text that is no connection string is refused without being
 
   assert.equal(code, 2)
   assert.ok(!stderr.includes('hunter2'))
+})
+
+test('imhotep: a reader that goes away does not end the run', async () => {
+  const main = await bundled(new URL('main.ts', import.meta.url))
+  const child = spawn(process.execPath, [main, 'lint', '--help'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  child.stdout.destroy()
+  let stderr = ''
+  child.stderr.on('data', (piece: Buffer) => (stderr += piece.toString()))
+
+  const [code] = await once(child, 'close')
+
+  assert.deepEqual([code, stderr], [0, ''])
 })

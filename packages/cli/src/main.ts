@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { once } from 'node:events'
 import { createInterface } from 'node:readline/promises'
 import { UsageError } from '@imhotep/base'
 import { CommanderError } from 'commander'
@@ -21,6 +22,8 @@ const program = process.env['npm_lifecycle_event'] === undefined ? 'imhotep' : '
 const page = createPage((text) => process.stdout.write(redact(text)), { colours, program })
 const progress = createProgress(process.stderr)
 const stop = new AbortController()
+/** What shells expect of a process that SIGTERM ended. */
+const EXIT_TERMINATED = 143
 let exitCode = 0
 
 process.on('SIGINT', () => {
@@ -29,7 +32,18 @@ process.on('SIGINT', () => {
   process.stderr.write('stopping (Ctrl-C again leaves at once) ...\n')
   stop.abort()
 })
-process.on('SIGTERM', () => stop.abort())
+process.on('SIGTERM', () => {
+  if (stop.signal.aborted) process.exit(EXIT_TERMINATED)
+  stop.abort()
+  // Who sent it follows with SIGKILL after ten seconds or so, and what does not listen would go on until then.
+  setTimeout(() => process.exit(EXIT_TERMINATED), 8_000).unref()
+})
+// Who reads no further (`| head`) does not stop the work.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') throw error
+  })
+}
 
 async function runCommand({ command, args, options }: Call): Promise<void> {
   const context: Context = {
@@ -62,8 +76,15 @@ async function runCommand({ command, args, options }: Call): Promise<void> {
 async function confirm(question: string): Promise<boolean | null> {
   if (json || !process.stdin.isTTY || !process.stderr.isTTY) return null
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  // The terminal is ours meanwhile: Ctrl-C arrives here and not as a signal, Ctrl-D closes it and is a no.
+  terminal.on('SIGINT', () => process.kill(process.pid, 'SIGINT'))
+  const closed = once(terminal, 'close').then(() => '')
   try {
-    return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `, { signal: stop.signal })).trim())
+    const answer = await Promise.race([terminal.question(`${question} [y/N] `, { signal: stop.signal }), closed])
+    return /^y(es)?$/i.test(answer.trim())
+  } catch (error) {
+    if (stop.signal.aborted) throw error
+    return false
   } finally {
     terminal.close()
   }

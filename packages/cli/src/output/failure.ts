@@ -19,6 +19,9 @@ const FILE_HINTS: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only: work in another directory',
   ENOSPC: 'the disk is full: make room and run it again',
   ENOENT: 'check the path',
+  EEXIST: 'a file is in the way: move it, or choose another path',
+  ENOTDIR: 'a part of the path is a file: check the path',
+  EISDIR: 'the path is a directory: name a file',
 }
 
 /** Turns whatever was thrown into what may be shown: a code, a sentence, a way out, no password. */
