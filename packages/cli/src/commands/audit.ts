@@ -36,21 +36,25 @@ export const audit = defineCommand<AuditData>({
     const signer = readKeyFile(context, 'key', action !== 'verify', readSealSigner)
     const verifier = readKeyFile(context, 'publicKey', action === 'verify', readSealVerifier)
     const key = contextKey(context.env)
-    return withTarget(context, async ({ db, target }) => {
-      if (action === 'seal') {
-        return { ok: true, target, data: { action: 'seal' as const, logs: await sealAudit(db, signer, key) } }
-      }
-      if (action === 'pack') {
-        return {
-          ok: true,
-          target,
-          data: { action: 'pack' as const, months: await packAuditLogs(db, { signer, contextKey: key }) },
+    return withTarget(
+      context,
+      async ({ db, target }) => {
+        if (action === 'seal') {
+          return { ok: true, target, data: { action: 'seal' as const, logs: await sealAudit(db, signer, key) } }
         }
-      }
-      const logs = await verifyAuditChain(db, verifier, key)
-      const ok = logs.every(({ problems }) => problems.length === 0)
-      return { ok, target, data: { action: 'verify' as const, logs } }
-    })
+        if (action === 'pack') {
+          return {
+            ok: true,
+            target,
+            data: { action: 'pack' as const, months: await packAuditLogs(db, { signer, contextKey: key }) },
+          }
+        }
+        const logs = await verifyAuditChain(db, verifier, key)
+        const ok = logs.every(({ problems }) => problems.length === 0)
+        return { ok, target, data: { action: 'verify' as const, logs } }
+      },
+      { interruptible: action === 'verify' },
+    )
   },
   print: printAudit,
 })

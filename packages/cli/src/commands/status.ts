@@ -17,12 +17,16 @@ export const status = defineCommand<StatusData>({
     { run: 'imhotep status --json', does: 'the same for a program' },
   ],
   run: (context) =>
-    withTarget(context, async ({ url, target }) => {
-      const data = await migrationStatus(url, findProject(context.cwd).history)
-      const isSound = data.versions.every(({ state }) => state === 'applied' || state === 'pending')
-      const { unknownToKnex = [], withoutFile = [] } = data.knex ?? {}
-      const knexAgrees = unknownToKnex.length === 0 && withoutFile.length === 0
-      return { ok: isSound && data.chainBrokenAt === null && knexAgrees, target, data }
-    }),
+    withTarget(
+      context,
+      async ({ url, target }) => {
+        const data = await migrationStatus(url, findProject(context.cwd).history)
+        const isSound = data.versions.every(({ state }) => state === 'applied' || state === 'pending')
+        const { unknownToKnex = [], withoutFile = [] } = data.knex ?? {}
+        const knexAgrees = unknownToKnex.length === 0 && withoutFile.length === 0
+        return { ok: isSound && data.chainBrokenAt === null && knexAgrees, target, data }
+      },
+      { interruptible: true },
+    ),
   print: printStatus,
 })

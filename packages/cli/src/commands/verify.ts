@@ -60,8 +60,11 @@ export const verify = defineCommand<VerifyData>({
   printsDocument: (options) => options.text('report') !== undefined && options.text('output') === undefined,
   run: (context) => {
     const families = familiesOf(context.options)
-    return withTarget(context, (open) =>
-      families === null ? checkSchema(open, context) : inspect(open, families, context),
+    const attacks = context.options.flag('attack') || context.options.text('role') !== undefined
+    return withTarget(
+      context,
+      (open) => (families === null ? checkSchema(open, context) : inspect(open, families, context)),
+      { interruptible: !attacks && !context.options.flag('record') },
     )
   },
   print: printVerify,
