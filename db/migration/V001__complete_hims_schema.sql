@@ -51410,6 +51410,7 @@ begin
     where
       c.tenant_id = v_tenant and c.id = p_consent_id and c.patient_id = p_patient_id
       and c.kind = 'transfusion' and c.decision = 'permit' and c.status = 'active'
+      and (c.expires_at is null or c.expires_at > now())
   ) then
     raise exception 'consent % does not permit a transfusion of patient %', p_consent_id, p_patient_id
       using errcode = 'IM006', hint = 'record an active consent of kind transfusion';
@@ -51520,6 +51521,15 @@ begin
     perform blood_bank.move_unit(v_unit, 'available', null, p_status);
   end loop;
   v_request := blood_bank.lock_request(p_request_id);
+  -- it waited behind somebody who kept one more: that unit may not be locked behind the request
+  if exists (
+    select
+    from blood_bank.blood_components c
+    where c.tenant_id = v_tenant and c.reserved_for_request_id = p_request_id
+  ) then
+    raise exception 'a unit was kept for request % meanwhile', p_request_id
+      using errcode = '40001', hint = 'repeat the transaction';
+  end if;
   if v_request.status = p_status then
     return v_request;
   end if;
@@ -51532,7 +51542,7 @@ begin
 end
 $$;
 
-comment on function blood_bank.end_request(uuid, text, text) is 'about=Ends a request and frees the units that are kept for it. IM001, IM002, IM005.';
+comment on function blood_bank.end_request(uuid, text, text) is 'about=Ends a request and frees the units that are kept for it. IM001, IM002, IM005; 40001 one more was kept meanwhile, then ask again.';
 
 create or replace function blood_bank.reject_request(p_request_id uuid, p_reason text) returns blood_bank.blood_requests
   language sql
@@ -51970,6 +51980,8 @@ as $$
 declare
   v_issue blood_bank.blood_issues := blood_bank.lock_issue(p_issue_id);
   v_limit int := least(30, blood_bank.limit_of('bloodbank.rules', 'return_minutes')::int);
+  -- nothing records a refrigerator outside the blood bank: from its issue on a unit is out
+  v_minutes int := greatest(p_minutes_out, floor(extract(epoch from now() - v_issue.issued_at) / 60));
   v_unit blood_bank.blood_components;
 begin
   if v_issue.status = 'returned' then
@@ -51980,22 +51992,22 @@ begin
       using errcode = 'IM002', hint = 'say in p_reason why the unit was not given';
   end if;
   if v_issue.status = 'issued' and (
-    p_minutes_out is null or p_minutes_out not between 0 and v_limit or p_seal_intact is distinct from true
+    p_minutes_out is null or p_minutes_out < 0 or v_minutes > v_limit or p_seal_intact is distinct from true
   ) then
-    raise exception 'issue % cannot come back into stock: % minutes out, seal intact: %', p_issue_id, p_minutes_out, p_seal_intact
+    raise exception 'issue % cannot come back into stock: % minutes out, seal intact: %', p_issue_id, v_minutes, p_seal_intact
       using errcode = 'IM357', hint = 'discard the unit with blood_bank.discard_unit';
   end if;
   v_issue := blood_bank.end_issue(v_issue, p_reason);
   v_unit := blood_bank.move_unit(
     blood_bank.lock_unit(v_issue.component_id), 'returned', p_taken_back_by, p_reason,
-    p_second_actor_id => p_returned_by, p_minutes_out => p_minutes_out, p_temperature_c => p_temperature_c
+    p_second_actor_id => p_returned_by, p_minutes_out => v_minutes, p_temperature_c => p_temperature_c
   );
-  perform blood_bank.move_unit(v_unit, 'available', p_taken_back_by, p_reason, p_minutes_out => p_minutes_out);
+  perform blood_bank.move_unit(v_unit, 'available', p_taken_back_by, p_reason, p_minutes_out => v_minutes);
   return v_issue;
 end
 $$;
 
-comment on function blood_bank.return_unit(uuid, int, boolean, uuid, uuid, text, numeric) is 'about=A unit that was not begun comes back into stock: at most 30 minutes out of storage (setting bloodbank.rules.return_minutes may say less), seal intact. The request may be served again. Asked again: the same issue. IM001 the transfusion has begun, IM002 no reason, IM005 no such issue, IM357 too long out or the seal is broken: discard it.';
+comment on function blood_bank.return_unit(uuid, int, boolean, uuid, uuid, text, numeric) is 'about=A unit that was not begun comes back into stock: at most 30 minutes out of storage and after its issue (setting bloodbank.rules.return_minutes may say less), seal intact. The request may be served again. Asked again: the same issue. IM001 the transfusion has begun, IM002 no reason, IM005 no such issue, IM357 too long out or the seal is broken: discard it.';
 
 create or replace function blood_bank.discard_unit(p_component_id uuid, p_reason_code text, p_discarded_by uuid)
   returns blood_bank.blood_components
@@ -59832,7 +59844,7 @@ select core.ensure_partitions('blood_bank.component_events', 'month', 1);
 
 grant usage on schema clinical, compliance to lab_owner;
 grant select (tenant_id, id, patient_id) on clinical.encounters to lab_owner;
-grant select (tenant_id, id, patient_id, kind, decision, status) on compliance.consents to lab_owner;
+grant select (tenant_id, id, patient_id, kind, decision, status, expires_at) on compliance.consents to lab_owner;
 
 grant select on blood_bank.stock_by_group to lab_app, lab_ro;
 
