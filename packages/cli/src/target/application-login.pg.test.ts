@@ -2,14 +2,28 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { test, type TestContext } from 'node:test'
 import { connect } from '@imhotep/postgres'
-import { demoDatabase } from '../../../../tests/support/database.ts'
+import { hospitalDatabase } from '../../../../tests/support/database.ts'
 import { credentialsFile, readCredentials } from '../project/credentials.ts'
 import { applicationUrl, ensureApplicationLogin } from './application-login.ts'
 
+/** The role is the whole server's: other tests log in with the password that it had. */
+async function keepPassword(t: TestContext, url: string): Promise<void> {
+  const db = connect(url, { max: 1 })
+  const [role] = await db.query<{ verifier: string }>(
+    `select rolpassword as verifier from pg_authid where rolname = 'imhotep_app'`,
+  )
+  t.after(async () => {
+    await db.query(`alter role imhotep_app password '${role?.verifier}'`)
+    await db.close()
+  })
+}
+
 test('ensureApplicationLogin: calls at once leave one password, that works', async (t) => {
-  await using database = await demoDatabase()
+  const database = await hospitalDatabase()
+  await keepPassword(t, database.url)
+  t.after(() => database.drop())
   const state = mkdtempSync(join(tmpdir(), 'imhotep-login-'))
   t.after(() => rmSync(state, { recursive: true }))
   const db = connect(database.url, { max: 4 })
@@ -28,7 +42,9 @@ test('ensureApplicationLogin: calls at once leave one password, that works', asy
 })
 
 test('ensureApplicationLogin: a server that does not answer is told, and no password is made', async (t) => {
-  await using database = await demoDatabase()
+  const database = await hospitalDatabase()
+  await keepPassword(t, database.url)
+  t.after(() => database.drop())
   const state = mkdtempSync(join(tmpdir(), 'imhotep-login-'))
   t.after(() => rmSync(state, { recursive: true }))
   const db = connect(database.url, { max: 1 })
