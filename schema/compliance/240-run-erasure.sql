@@ -192,13 +192,12 @@ begin
   v_log.request_id := p_request_id;
   v_log.policy_id := p_policy_id;
   v_log.patient_ref_hash := compliance.patient_ref_hash(v_tenant, v_patient_id);
-  if exists (
-    select
-    from compliance.erasure_log e
-    where
-      e.tenant_id = v_tenant and e.patient_ref_hash = v_log.patient_ref_hash
-      and (e.request_id = p_request_id or e.policy_id = p_policy_id)
-  ) then -- done already
+  perform
+  from compliance.erasure_log e
+  where
+    e.tenant_id = v_tenant and e.patient_ref_hash = v_log.patient_ref_hash
+    and (e.request_id = p_request_id or e.policy_id = p_policy_id);
+  if found then -- done already
     return query
       select e.*
       from compliance.erasure_log e

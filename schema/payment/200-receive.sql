@@ -284,17 +284,22 @@ begin
   if exists (
     select
     from jsonb_array_elements(p_items) i
+    -- the limits keep them look-ups: ->> is not leakproof, a join on it would read all rows of the tenant
+    left join lateral (
+      select n.id
+      from billing.invoices n
+      where n.tenant_id = v_tenant and n.id = (i.value ->> 'invoice_id')::uuid
+      limit 1
+    ) bill on true
+    left join lateral (
+      select a.id
+      from scheduling.appointments a
+      where a.tenant_id = v_tenant and a.id = (i.value ->> 'appointment_id')::uuid
+      limit 1
+    ) appointment on true
     where
-      i.value ->> 'invoice_id' is not null
-      and not exists (
-        select from billing.invoices b where b.tenant_id = v_tenant and b.id = (i.value ->> 'invoice_id')::uuid
-      )
-      or i.value ->> 'appointment_id' is not null
-      and not exists (
-        select
-        from scheduling.appointments a
-        where a.tenant_id = v_tenant and a.id = (i.value ->> 'appointment_id')::uuid
-      )
+      i.value ->> 'invoice_id' is not null and bill.id is null
+      or i.value ->> 'appointment_id' is not null and appointment.id is null
   ) then
     raise exception 'an item names a bill or appointment that does not exist'
       using errcode = 'IM005', hint = 'choose bills and appointments of the tenant';
