@@ -32,18 +32,24 @@ begin
   select
     v_tenant, s.clinic_id, s.doctor_id, s.department_id, s.location_id, s.id,
     t.starts at time zone c.timezone, (t.starts at time zone c.timezone) + l.length, s.capacity_per_slot
-  from scheduling.schedules s
-  join facility.clinics c on c.tenant_id = s.tenant_id and c.id = s.clinic_id
+  from facility.clinics c
+  -- clinic by clinic, each by its index
+  cross join lateral (
+    select s.*
+    from scheduling.schedules s
+    where
+      s.tenant_id = c.tenant_id and s.clinic_id = c.id and s.kind in ('regular', 'extra')
+      and (p_doctor_id is null or s.doctor_id = p_doctor_id)
+      and (p_schedule_id is null or s.id = p_schedule_id)
+    offset 0
+  ) s
   cross join lateral (select pg_catalog.make_interval(mins => s.slot_minutes) as length) l
   cross join lateral (
     select g::date as day from pg_catalog.generate_series(p_from::timestamp, p_to::timestamp, interval '1 day') g
   ) d
   cross join lateral pg_catalog.generate_series(d.day + s.start_time, d.day + s.end_time - l.length, l.length) t (starts)
   where
-    s.tenant_id = v_tenant
-    and s.kind in ('regular', 'extra')
-    and (p_doctor_id is null or s.doctor_id = p_doctor_id)
-    and (p_schedule_id is null or s.id = p_schedule_id)
+    c.tenant_id = v_tenant
     and (s.on_date = d.day or s.weekday = extract(isodow from d.day))
     and s.valid_during @> d.day
     and not exists (
