@@ -689,17 +689,19 @@ test('decideDispute: locks the account before the bills, as whoever credits or w
     await hospital.admin.transaction(async (tx) => {
       await tx.query('select from billing.accounts where id = $1 for no key update', [accountId])
       const [self] = await tx.query<{ pid: number }>('select pg_backend_pid() as pid')
-      let isOver = false
-      deciding = run((other) => decideDispute(other, id, 'accepted', 'not contested')).finally(() => (isOver = true))
+      const decision = { isOver: false }
+      deciding = run((other) => decideDispute(other, id, 'accepted', 'not contested')).finally(
+        () => (decision.isOver = true),
+      )
       deciding.catch(() => undefined)
-      for (let isWaiting = false; !isWaiting && !isOver;) {
+      for (let isWaiting = false; !isWaiting && !decision.isOver;) {
         const [row] = await tx.query<{ isWaiting: boolean }>(
           'select exists (select from pg_locks l where $1 = any (pg_blocking_pids(l.pid))) as "isWaiting"',
           [self?.pid],
         )
         isWaiting = row?.isWaiting ?? false
       }
-      assert.ok(!isOver)
+      assert.ok(!decision.isOver)
       const free = await tx.query('select id from billing.invoices where id = $1 for no key update skip locked', [
         bill.id,
       ])
