@@ -377,7 +377,9 @@ test('runErasure: merged records go together, and a hold on any of them keeps th
     new Set(erased.map(({ keyKidDestroyed }) => keyKidDestroyed)),
     new Set([survivor.kid, duplicate.kid, null]),
   )
-  assert.deepEqual(await asOfficer((tx) => runErasure(tx, { requestId })), erased)
+  // before PostgreSQL 18 ids of one millisecond have no order
+  const again = await asOfficer((tx) => runErasure(tx, { requestId }))
+  assert.deepEqual(new Set(again), new Set(erased))
   const names = await asInstaller(hospital, (tx) =>
     tx.query('select distinct given_name as name from patient.patients where id = any ($1::uuid[])', [
       [survivor.id, duplicate.id],
