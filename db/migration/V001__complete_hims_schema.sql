@@ -24700,7 +24700,20 @@ $$;
 
 comment on function core.period_key(text, date) is 'about=The key of the period that a date falls into; a fiscal year starts in the month of setting core.fiscal_year_start_month (default April).';
 
-create or replace function core.next_number(p_scope text, p_series text, p_at date default current_date) returns text
+create or replace function core.tenant_today() returns date
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select (now() at time zone t.timezone)::date from core.tenants t where t.id = core.require_tenant());
+end
+$$;
+
+comment on function core.tenant_today() is 'about=The date in the time zone of the tenant, for what belongs to no clinic: a number, a batch, a licence. IM003 no tenant.';
+
+create or replace function core.next_number(p_scope text, p_series text, p_at date default core.tenant_today()) returns text
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -24772,7 +24785,7 @@ create or replace function core.next_default_number(
   p_prefix text,
   p_pad int default 6,
   p_period text default 'year',
-  p_at date default current_date
+  p_at date default core.tenant_today()
 ) returns text
   language plpgsql
   security definer
@@ -30111,18 +30124,6 @@ $$;
 
 comment on function inventory.store_today(uuid) is 'about=The date in the time zone of the clinic of a store. IM005 no such location.';
 
-create or replace function inventory.tenant_today() returns date
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return (select (now() at time zone t.timezone)::date from core.tenants t where t.id = core.require_tenant());
-end
-$$;
-
-comment on function inventory.tenant_today() is 'about=The date in the time zone of the tenant, for what is in no store: a batch, a licence.';
-
 create or replace function inventory.require_second_person(p_staff_id uuid) returns void
   language plpgsql
   stable
@@ -30273,7 +30274,7 @@ begin
   end if;
   select coalesce(sum(b.on_hand), 0) into v_left
   from inventory.stock_balances b
-  where b.tenant_id = p_movement.tenant_id and b.item_id = p_movement.item_id and b.expiry_on >= inventory.tenant_today();
+  where b.tenant_id = p_movement.tenant_id and b.item_id = p_movement.item_id and b.expiry_on >= core.tenant_today();
   if v_left < v_level and v_left - p_movement.quantity >= v_level then
     perform core.enqueue(
       'stock', p_movement.item_id, 'stock.low.v1',
@@ -31060,7 +31061,7 @@ begin
   if v_batch.status = 'available' then
     return v_batch;
   end if;
-  if v_batch.expiry_on < inventory.tenant_today() then
+  if v_batch.expiry_on < core.tenant_today() then
     raise exception 'batch % expired on %', p_batch_id, v_batch.expiry_on
       using errcode = 'IM501', hint = 'an expired batch is written off, not released';
   end if;
@@ -31132,7 +31133,7 @@ create or replace function inventory.expire_batches(p_limit int default 500) ret
 as $$
 declare
   v_tenant uuid := core.require_tenant();
-  v_today date := inventory.tenant_today();
+  v_today date := core.tenant_today();
   v_ids uuid[];
   v_batch inventory.batches;
   v_expired int := 0;
@@ -31198,7 +31199,7 @@ create or replace function inventory.announce_expiring(p_days int default null, 
 as $$
 declare
   v_tenant uuid := core.require_tenant();
-  v_today date := inventory.tenant_today();
+  v_today date := core.tenant_today();
   v_days int := coalesce(p_days, (core.setting('inventory.expiry_warning_days') #>> '{}')::int, 90);
   v_batch record;
   v_announced int := 0;
@@ -31380,7 +31381,7 @@ begin
     raise exception 'supplier % is %', p_order.supplier_id, v_supplier.status
       using errcode = 'IM006', hint = 'order from an active supplier';
   end if;
-  if v_supplier.licence_valid_to < inventory.tenant_today() and exists (
+  if v_supplier.licence_valid_to < core.tenant_today() and exists (
     select
     from inventory.purchase_order_items l
     join inventory.items i on i.tenant_id = l.tenant_id and i.id = l.item_id
@@ -42372,7 +42373,7 @@ begin
     tenant_id, account_number, patient_id, encounter_id, clinic_id, payer_class, payer_id, coverage_id
   )
   values (
-    v_tenant, core.next_default_number('account', '', 'ACC-{YY}-', p_at => billing.date_of_tenant()), p_patient_id, p_encounter_id,
+    v_tenant, core.next_default_number('account', '', 'ACC-{YY}-'), p_patient_id, p_encounter_id,
     v_clinic_id, coalesce(v_payer_class, 'self'),
     billing.check_coverage(p_patient_id, p_payer_id, p_coverage_id), p_coverage_id
   )
@@ -42500,17 +42501,6 @@ as $$
 $$;
 
 comment on function billing.clinic_date(uuid, timestamptz) is 'about=The date that a clinic''s calendar shows at an instant.';
-
-create or replace function billing.date_of_tenant() returns date
-  language sql
-  stable
-  security definer
-  set search_path = pg_catalog, pg_temp
-as $$
-  select (now() at time zone t.timezone)::date from core.tenants t where t.id = core.current_tenant_id()
-$$;
-
-comment on function billing.date_of_tenant() is 'about=The date of now in the time zone of the tenant, whose numbers count by it.';
 
 create or replace function billing.find_price(
   p_charge_id uuid,
@@ -45271,7 +45261,7 @@ begin
     tenant_id, request_number, coverage_id, patient_id, encounter_id, payer_id, purposes, items, correlation_id
   )
   values (
-    v_tenant, core.next_default_number('eligibility', '', 'ELG-{YY}-', p_at => billing.date_of_tenant()), p_coverage_id, p_patient_id,
+    v_tenant, core.next_default_number('eligibility', '', 'ELG-{YY}-'), p_coverage_id, p_patient_id,
     p_encounter_id, p_payer_id, p_purposes, p_items, v_correlation_id
   )
   on conflict (tenant_id, correlation_id) do nothing
@@ -45439,7 +45429,7 @@ begin
     primary_specialty
   )
   values (
-    v_tenant, core.next_default_number('case', '', 'CASE-{YY}-', p_at => billing.date_of_tenant()), p_tms_case_id,
+    v_tenant, core.next_default_number('case', '', 'CASE-{YY}-'), p_tms_case_id,
     v_patient_id, p_encounter_id, p_coverage_id, p_hospital_code, core.current_user_id(), p_home_state, p_treating_state,
     p_home_state <> p_treating_state, p_admission_type, now(), p_backdated_to, p_telephonic, p_mother_case_id is not null,
     p_mother_case_id, p_primary_specialty
@@ -45974,8 +45964,8 @@ create or replace function insurance.next_claim_number(p_use text) returns text
   set search_path = pg_catalog, pg_temp
 as $$
   select case p_use
-    when 'claim' then core.next_default_number('claim', '', 'CLM-{YY}-', p_at => billing.date_of_tenant())
-    else core.next_default_number('preauth', '', 'PA-{YY}-', p_at => billing.date_of_tenant())
+    when 'claim' then core.next_default_number('claim', '', 'CLM-{YY}-')
+    else core.next_default_number('preauth', '', 'PA-{YY}-')
   end
 $$;
 
@@ -54588,7 +54578,7 @@ begin
   set
     status = 'completed',
     receipt_number = coalesce(
-      p.receipt_number, core.next_default_number('receipt', '', 'RCP-{YY}-', p_at => billing.date_of_tenant())
+      p.receipt_number, core.next_default_number('receipt', '', 'RCP-{YY}-')
     )
   where p.tenant_id = p_payment.tenant_id and p.id = p_payment.id
   returning p.* into v_payment;
@@ -54851,7 +54841,7 @@ begin
   );
   if p_mode = 'cheque' then -- it counts when the bank has paid it
     update payment.payments p
-    set receipt_number = core.next_default_number('receipt', '', 'RCP-{YY}-', p_at => billing.date_of_tenant())
+    set receipt_number = core.next_default_number('receipt', '', 'RCP-{YY}-')
     where p.tenant_id = v_tenant and p.id = v_payment.id
     returning p.* into v_payment;
   else
@@ -55084,7 +55074,7 @@ begin
     provider_id, channel, return_url, expires_at
   )
   values (
-    v_tenant, core.next_default_number('payment_intent', '', 'PAY-{YY}-', p_at => billing.date_of_tenant()), p_key,
+    v_tenant, core.next_default_number('payment_intent', '', 'PAY-{YY}-'), p_key,
     v_place.patient_id,
     coalesce(v_place.account_id, p_account_id), v_place.clinic_id, p_purpose, p_amount, v_currency, v_items, p_provider_id,
     p_channel, p_return_url, now() + p_ttl
@@ -55476,7 +55466,7 @@ begin
   end if;
   insert into payment.refunds (tenant_id, refund_number, payment_id, amount, reason, requested_by, idempotency_key)
   values (
-    v_payment.tenant_id, core.next_default_number('refund', '', 'REF-{YY}-', p_at => billing.date_of_tenant()), p_payment_id, p_amount, p_reason,
+    v_payment.tenant_id, core.next_default_number('refund', '', 'REF-{YY}-'), p_payment_id, p_amount, p_reason,
     v_user, p_key
   )
   returning * into v_refund;
@@ -58946,7 +58936,7 @@ to kernel_app, kernel_ro, audit_reader, audit_writer, retention_job, imhotep_pla
 grant execute on function
   core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.set_reason(text),
   core.setting(text), core.environment(), core.assert_not_production(), core.active_tenants(),
-  core.period_key(text, date), core.next_number(text, text, date),
+  core.tenant_today(), core.period_key(text, date), core.next_number(text, text, date),
   core.next_default_number(text, text, text, int, text, date),
   core.configure_series(text, text, text, int, text, boolean, text, int),
   core.idempotent_begin(text, text, bytea, interval), core.idempotent_finish(text, text, jsonb, text),
@@ -59989,8 +59979,7 @@ grant execute on function
   billing.post_entries(text, uuid, uuid, uuid, text, jsonb, uuid),
   billing.allocate(text, uuid, numeric, text, uuid, numeric, text),
   billing.reverse_allocation(uuid, text),
-  billing.currency_of_tenant(),
-  billing.date_of_tenant()
+  billing.currency_of_tenant()
 to payment_gateway_owner;
 
 -- Operations. The helpers that lock, post and count are nobody else's.

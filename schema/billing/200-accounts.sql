@@ -176,7 +176,7 @@ begin
     tenant_id, account_number, patient_id, encounter_id, clinic_id, payer_class, payer_id, coverage_id
   )
   values (
-    v_tenant, core.next_default_number('account', '', 'ACC-{YY}-', p_at => billing.date_of_tenant()), p_patient_id, p_encounter_id,
+    v_tenant, core.next_default_number('account', '', 'ACC-{YY}-'), p_patient_id, p_encounter_id,
     v_clinic_id, coalesce(v_payer_class, 'self'),
     billing.check_coverage(p_patient_id, p_payer_id, p_coverage_id), p_coverage_id
   )

@@ -12,17 +12,6 @@ $$;
 
 comment on function billing.clinic_date(uuid, timestamptz) is 'about=The date that a clinic''s calendar shows at an instant.';
 
-create function billing.date_of_tenant() returns date
-  language sql
-  stable
-  security definer
-  set search_path = pg_catalog, pg_temp
-as $$
-  select (now() at time zone t.timezone)::date from core.tenants t where t.id = core.current_tenant_id()
-$$;
-
-comment on function billing.date_of_tenant() is 'about=The date of now in the time zone of the tenant, whose numbers count by it.';
-
 create function billing.find_price(
   p_charge_id uuid,
   p_payer_id uuid,

@@ -38,7 +38,7 @@ begin
     tenant_id, request_number, coverage_id, patient_id, encounter_id, payer_id, purposes, items, correlation_id
   )
   values (
-    v_tenant, core.next_default_number('eligibility', '', 'ELG-{YY}-', p_at => billing.date_of_tenant()), p_coverage_id, p_patient_id,
+    v_tenant, core.next_default_number('eligibility', '', 'ELG-{YY}-'), p_coverage_id, p_patient_id,
     p_encounter_id, p_payer_id, p_purposes, p_items, v_correlation_id
   )
   on conflict (tenant_id, correlation_id) do nothing

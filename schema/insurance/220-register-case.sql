@@ -79,7 +79,7 @@ begin
     primary_specialty
   )
   values (
-    v_tenant, core.next_default_number('case', '', 'CASE-{YY}-', p_at => billing.date_of_tenant()), p_tms_case_id,
+    v_tenant, core.next_default_number('case', '', 'CASE-{YY}-'), p_tms_case_id,
     v_patient_id, p_encounter_id, p_coverage_id, p_hospital_code, core.current_user_id(), p_home_state, p_treating_state,
     p_home_state <> p_treating_state, p_admission_type, now(), p_backdated_to, p_telephonic, p_mother_case_id is not null,
     p_mother_case_id, p_primary_specialty

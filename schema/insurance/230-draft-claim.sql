@@ -196,8 +196,8 @@ create function insurance.next_claim_number(p_use text) returns text
   set search_path = pg_catalog, pg_temp
 as $$
   select case p_use
-    when 'claim' then core.next_default_number('claim', '', 'CLM-{YY}-', p_at => billing.date_of_tenant())
-    else core.next_default_number('preauth', '', 'PA-{YY}-', p_at => billing.date_of_tenant())
+    when 'claim' then core.next_default_number('claim', '', 'CLM-{YY}-')
+    else core.next_default_number('preauth', '', 'PA-{YY}-')
   end
 $$;
 

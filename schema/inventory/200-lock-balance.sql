@@ -27,18 +27,6 @@ $$;
 
 comment on function inventory.store_today(uuid) is 'about=The date in the time zone of the clinic of a store. IM005 no such location.';
 
-create function inventory.tenant_today() returns date
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return (select (now() at time zone t.timezone)::date from core.tenants t where t.id = core.require_tenant());
-end
-$$;
-
-comment on function inventory.tenant_today() is 'about=The date in the time zone of the tenant, for what is in no store: a batch, a licence.';
-
 create function inventory.require_second_person(p_staff_id uuid) returns void
   language plpgsql
   stable

@@ -43,7 +43,7 @@ begin
   end if;
   select coalesce(sum(b.on_hand), 0) into v_left
   from inventory.stock_balances b
-  where b.tenant_id = p_movement.tenant_id and b.item_id = p_movement.item_id and b.expiry_on >= inventory.tenant_today();
+  where b.tenant_id = p_movement.tenant_id and b.item_id = p_movement.item_id and b.expiry_on >= core.tenant_today();
   if v_left < v_level and v_left - p_movement.quantity >= v_level then
     perform core.enqueue(
       'stock', p_movement.item_id, 'stock.low.v1',

@@ -40,7 +40,7 @@ begin
   if v_batch.status = 'available' then
     return v_batch;
   end if;
-  if v_batch.expiry_on < inventory.tenant_today() then
+  if v_batch.expiry_on < core.tenant_today() then
     raise exception 'batch % expired on %', p_batch_id, v_batch.expiry_on
       using errcode = 'IM501', hint = 'an expired batch is written off, not released';
   end if;
@@ -112,7 +112,7 @@ create function inventory.expire_batches(p_limit int default 500) returns int
 as $$
 declare
   v_tenant uuid := core.require_tenant();
-  v_today date := inventory.tenant_today();
+  v_today date := core.tenant_today();
   v_ids uuid[];
   v_batch inventory.batches;
   v_expired int := 0;
@@ -178,7 +178,7 @@ create function inventory.announce_expiring(p_days int default null, p_limit int
 as $$
 declare
   v_tenant uuid := core.require_tenant();
-  v_today date := inventory.tenant_today();
+  v_today date := core.tenant_today();
   v_days int := coalesce(p_days, (core.setting('inventory.expiry_warning_days') #>> '{}')::int, 90);
   v_batch record;
   v_announced int := 0;

@@ -78,7 +78,7 @@ begin
     raise exception 'supplier % is %', p_order.supplier_id, v_supplier.status
       using errcode = 'IM006', hint = 'order from an active supplier';
   end if;
-  if v_supplier.licence_valid_to < inventory.tenant_today() and exists (
+  if v_supplier.licence_valid_to < core.tenant_today() and exists (
     select
     from inventory.purchase_order_items l
     join inventory.items i on i.tenant_id = l.tenant_id and i.id = l.item_id

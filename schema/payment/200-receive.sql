@@ -157,7 +157,7 @@ begin
   set
     status = 'completed',
     receipt_number = coalesce(
-      p.receipt_number, core.next_default_number('receipt', '', 'RCP-{YY}-', p_at => billing.date_of_tenant())
+      p.receipt_number, core.next_default_number('receipt', '', 'RCP-{YY}-')
     )
   where p.tenant_id = p_payment.tenant_id and p.id = p_payment.id
   returning p.* into v_payment;
@@ -420,7 +420,7 @@ begin
   );
   if p_mode = 'cheque' then -- it counts when the bank has paid it
     update payment.payments p
-    set receipt_number = core.next_default_number('receipt', '', 'RCP-{YY}-', p_at => billing.date_of_tenant())
+    set receipt_number = core.next_default_number('receipt', '', 'RCP-{YY}-')
     where p.tenant_id = v_tenant and p.id = v_payment.id
     returning p.* into v_payment;
   else

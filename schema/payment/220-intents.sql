@@ -90,7 +90,7 @@ begin
     provider_id, channel, return_url, expires_at
   )
   values (
-    v_tenant, core.next_default_number('payment_intent', '', 'PAY-{YY}-', p_at => billing.date_of_tenant()), p_key,
+    v_tenant, core.next_default_number('payment_intent', '', 'PAY-{YY}-'), p_key,
     v_place.patient_id,
     coalesce(v_place.account_id, p_account_id), v_place.clinic_id, p_purpose, p_amount, v_currency, v_items, p_provider_id,
     p_channel, p_return_url, now() + p_ttl

@@ -106,7 +106,7 @@ begin
   end if;
   insert into payment.refunds (tenant_id, refund_number, payment_id, amount, reason, requested_by, idempotency_key)
   values (
-    v_payment.tenant_id, core.next_default_number('refund', '', 'REF-{YY}-', p_at => billing.date_of_tenant()), p_payment_id, p_amount, p_reason,
+    v_payment.tenant_id, core.next_default_number('refund', '', 'REF-{YY}-'), p_payment_id, p_amount, p_reason,
     v_user, p_key
   )
   returning * into v_refund;

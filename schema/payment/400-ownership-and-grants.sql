@@ -15,8 +15,7 @@ grant execute on function
   billing.post_entries(text, uuid, uuid, uuid, text, jsonb, uuid),
   billing.allocate(text, uuid, numeric, text, uuid, numeric, text),
   billing.reverse_allocation(uuid, text),
-  billing.currency_of_tenant(),
-  billing.date_of_tenant()
+  billing.currency_of_tenant()
 to payment_gateway_owner;
 
 -- Operations. The helpers that lock, post and count are nobody else's.

@@ -6035,7 +6035,20 @@ $$;
 
 comment on function core.period_key(text, date) is 'about=The key of the period that a date falls into; a fiscal year starts in the month of setting core.fiscal_year_start_month (default April).';
 
-create or replace function core.next_number(p_scope text, p_series text, p_at date default current_date) returns text
+create or replace function core.tenant_today() returns date
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select (now() at time zone t.timezone)::date from core.tenants t where t.id = core.require_tenant());
+end
+$$;
+
+comment on function core.tenant_today() is 'about=The date in the time zone of the tenant, for what belongs to no clinic: a number, a batch, a licence. IM003 no tenant.';
+
+create or replace function core.next_number(p_scope text, p_series text, p_at date default core.tenant_today()) returns text
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -6107,7 +6120,7 @@ create or replace function core.next_default_number(
   p_prefix text,
   p_pad int default 6,
   p_period text default 'year',
-  p_at date default current_date
+  p_at date default core.tenant_today()
 ) returns text
   language plpgsql
   security definer
@@ -8196,7 +8209,7 @@ begin
     tenant_id, account_number, patient_id, encounter_id, clinic_id, payer_class, payer_id, coverage_id
   )
   values (
-    v_tenant, core.next_default_number('account', '', 'ACC-{YY}-', p_at => billing.date_of_tenant()), p_patient_id, p_encounter_id,
+    v_tenant, core.next_default_number('account', '', 'ACC-{YY}-'), p_patient_id, p_encounter_id,
     v_clinic_id, coalesce(v_payer_class, 'self'),
     billing.check_coverage(p_patient_id, p_payer_id, p_coverage_id), p_coverage_id
   )
@@ -8324,17 +8337,6 @@ as $$
 $$;
 
 comment on function billing.clinic_date(uuid, timestamptz) is 'about=The date that a clinic''s calendar shows at an instant.';
-
-create or replace function billing.date_of_tenant() returns date
-  language sql
-  stable
-  security definer
-  set search_path = pg_catalog, pg_temp
-as $$
-  select (now() at time zone t.timezone)::date from core.tenants t where t.id = core.current_tenant_id()
-$$;
-
-comment on function billing.date_of_tenant() is 'about=The date of now in the time zone of the tenant, whose numbers count by it.';
 
 create or replace function billing.find_price(
   p_charge_id uuid,
@@ -10209,7 +10211,7 @@ begin
     tenant_id, request_number, coverage_id, patient_id, encounter_id, payer_id, purposes, items, correlation_id
   )
   values (
-    v_tenant, core.next_default_number('eligibility', '', 'ELG-{YY}-', p_at => billing.date_of_tenant()), p_coverage_id, p_patient_id,
+    v_tenant, core.next_default_number('eligibility', '', 'ELG-{YY}-'), p_coverage_id, p_patient_id,
     p_encounter_id, p_payer_id, p_purposes, p_items, v_correlation_id
   )
   on conflict (tenant_id, correlation_id) do nothing
@@ -10377,7 +10379,7 @@ begin
     primary_specialty
   )
   values (
-    v_tenant, core.next_default_number('case', '', 'CASE-{YY}-', p_at => billing.date_of_tenant()), p_tms_case_id,
+    v_tenant, core.next_default_number('case', '', 'CASE-{YY}-'), p_tms_case_id,
     v_patient_id, p_encounter_id, p_coverage_id, p_hospital_code, core.current_user_id(), p_home_state, p_treating_state,
     p_home_state <> p_treating_state, p_admission_type, now(), p_backdated_to, p_telephonic, p_mother_case_id is not null,
     p_mother_case_id, p_primary_specialty
@@ -10912,8 +10914,8 @@ create or replace function insurance.next_claim_number(p_use text) returns text
   set search_path = pg_catalog, pg_temp
 as $$
   select case p_use
-    when 'claim' then core.next_default_number('claim', '', 'CLM-{YY}-', p_at => billing.date_of_tenant())
-    else core.next_default_number('preauth', '', 'PA-{YY}-', p_at => billing.date_of_tenant())
+    when 'claim' then core.next_default_number('claim', '', 'CLM-{YY}-')
+    else core.next_default_number('preauth', '', 'PA-{YY}-')
   end
 $$;
 
@@ -13370,7 +13372,7 @@ to kernel_app, kernel_ro, audit_reader, audit_writer, retention_job, imhotep_pla
 grant execute on function
   core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.set_reason(text),
   core.setting(text), core.environment(), core.assert_not_production(), core.active_tenants(),
-  core.period_key(text, date), core.next_number(text, text, date),
+  core.tenant_today(), core.period_key(text, date), core.next_number(text, text, date),
   core.next_default_number(text, text, text, int, text, date),
   core.configure_series(text, text, text, int, text, boolean, text, int),
   core.idempotent_begin(text, text, bytea, interval), core.idempotent_finish(text, text, jsonb, text),

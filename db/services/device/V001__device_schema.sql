@@ -3542,7 +3542,20 @@ $$;
 
 comment on function core.period_key(text, date) is 'about=The key of the period that a date falls into; a fiscal year starts in the month of setting core.fiscal_year_start_month (default April).';
 
-create or replace function core.next_number(p_scope text, p_series text, p_at date default current_date) returns text
+create or replace function core.tenant_today() returns date
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select (now() at time zone t.timezone)::date from core.tenants t where t.id = core.require_tenant());
+end
+$$;
+
+comment on function core.tenant_today() is 'about=The date in the time zone of the tenant, for what belongs to no clinic: a number, a batch, a licence. IM003 no tenant.';
+
+create or replace function core.next_number(p_scope text, p_series text, p_at date default core.tenant_today()) returns text
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -3614,7 +3627,7 @@ create or replace function core.next_default_number(
   p_prefix text,
   p_pad int default 6,
   p_period text default 'year',
-  p_at date default current_date
+  p_at date default core.tenant_today()
 ) returns text
   language plpgsql
   security definer
@@ -6591,7 +6604,7 @@ to kernel_app, kernel_ro, audit_reader, audit_writer, retention_job, imhotep_pla
 grant execute on function
   core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.set_reason(text),
   core.setting(text), core.environment(), core.assert_not_production(), core.active_tenants(),
-  core.period_key(text, date), core.next_number(text, text, date),
+  core.tenant_today(), core.period_key(text, date), core.next_number(text, text, date),
   core.next_default_number(text, text, text, int, text, date),
   core.configure_series(text, text, text, int, text, boolean, text, int),
   core.idempotent_begin(text, text, bytea, interval), core.idempotent_finish(text, text, jsonb, text),

@@ -4302,7 +4302,20 @@ $$;
 
 comment on function core.period_key(text, date) is 'about=The key of the period that a date falls into; a fiscal year starts in the month of setting core.fiscal_year_start_month (default April).';
 
-create or replace function core.next_number(p_scope text, p_series text, p_at date default current_date) returns text
+create or replace function core.tenant_today() returns date
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select (now() at time zone t.timezone)::date from core.tenants t where t.id = core.require_tenant());
+end
+$$;
+
+comment on function core.tenant_today() is 'about=The date in the time zone of the tenant, for what belongs to no clinic: a number, a batch, a licence. IM003 no tenant.';
+
+create or replace function core.next_number(p_scope text, p_series text, p_at date default core.tenant_today()) returns text
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -4374,7 +4387,7 @@ create or replace function core.next_default_number(
   p_prefix text,
   p_pad int default 6,
   p_period text default 'year',
-  p_at date default current_date
+  p_at date default core.tenant_today()
 ) returns text
   language plpgsql
   security definer
@@ -6344,18 +6357,6 @@ $$;
 
 comment on function inventory.store_today(uuid) is 'about=The date in the time zone of the clinic of a store. IM005 no such location.';
 
-create or replace function inventory.tenant_today() returns date
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return (select (now() at time zone t.timezone)::date from core.tenants t where t.id = core.require_tenant());
-end
-$$;
-
-comment on function inventory.tenant_today() is 'about=The date in the time zone of the tenant, for what is in no store: a batch, a licence.';
-
 create or replace function inventory.require_second_person(p_staff_id uuid) returns void
   language plpgsql
   stable
@@ -6506,7 +6507,7 @@ begin
   end if;
   select coalesce(sum(b.on_hand), 0) into v_left
   from inventory.stock_balances b
-  where b.tenant_id = p_movement.tenant_id and b.item_id = p_movement.item_id and b.expiry_on >= inventory.tenant_today();
+  where b.tenant_id = p_movement.tenant_id and b.item_id = p_movement.item_id and b.expiry_on >= core.tenant_today();
   if v_left < v_level and v_left - p_movement.quantity >= v_level then
     perform core.enqueue(
       'stock', p_movement.item_id, 'stock.low.v1',
@@ -7293,7 +7294,7 @@ begin
   if v_batch.status = 'available' then
     return v_batch;
   end if;
-  if v_batch.expiry_on < inventory.tenant_today() then
+  if v_batch.expiry_on < core.tenant_today() then
     raise exception 'batch % expired on %', p_batch_id, v_batch.expiry_on
       using errcode = 'IM501', hint = 'an expired batch is written off, not released';
   end if;
@@ -7365,7 +7366,7 @@ create or replace function inventory.expire_batches(p_limit int default 500) ret
 as $$
 declare
   v_tenant uuid := core.require_tenant();
-  v_today date := inventory.tenant_today();
+  v_today date := core.tenant_today();
   v_ids uuid[];
   v_batch inventory.batches;
   v_expired int := 0;
@@ -7431,7 +7432,7 @@ create or replace function inventory.announce_expiring(p_days int default null, 
 as $$
 declare
   v_tenant uuid := core.require_tenant();
-  v_today date := inventory.tenant_today();
+  v_today date := core.tenant_today();
   v_days int := coalesce(p_days, (core.setting('inventory.expiry_warning_days') #>> '{}')::int, 90);
   v_batch record;
   v_announced int := 0;
@@ -7613,7 +7614,7 @@ begin
     raise exception 'supplier % is %', p_order.supplier_id, v_supplier.status
       using errcode = 'IM006', hint = 'order from an active supplier';
   end if;
-  if v_supplier.licence_valid_to < inventory.tenant_today() and exists (
+  if v_supplier.licence_valid_to < core.tenant_today() and exists (
     select
     from inventory.purchase_order_items l
     join inventory.items i on i.tenant_id = l.tenant_id and i.id = l.item_id
@@ -8965,7 +8966,7 @@ to kernel_app, kernel_ro, audit_reader, audit_writer, retention_job, imhotep_pla
 grant execute on function
   core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.set_reason(text),
   core.setting(text), core.environment(), core.assert_not_production(), core.active_tenants(),
-  core.period_key(text, date), core.next_number(text, text, date),
+  core.tenant_today(), core.period_key(text, date), core.next_number(text, text, date),
   core.next_default_number(text, text, text, int, text, date),
   core.configure_series(text, text, text, int, text, boolean, text, int),
   core.idempotent_begin(text, text, bytea, interval), core.idempotent_finish(text, text, jsonb, text),

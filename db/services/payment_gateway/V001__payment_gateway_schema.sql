@@ -4049,7 +4049,20 @@ $$;
 
 comment on function core.period_key(text, date) is 'about=The key of the period that a date falls into; a fiscal year starts in the month of setting core.fiscal_year_start_month (default April).';
 
-create or replace function core.next_number(p_scope text, p_series text, p_at date default current_date) returns text
+create or replace function core.tenant_today() returns date
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select (now() at time zone t.timezone)::date from core.tenants t where t.id = core.require_tenant());
+end
+$$;
+
+comment on function core.tenant_today() is 'about=The date in the time zone of the tenant, for what belongs to no clinic: a number, a batch, a licence. IM003 no tenant.';
+
+create or replace function core.next_number(p_scope text, p_series text, p_at date default core.tenant_today()) returns text
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -4121,7 +4134,7 @@ create or replace function core.next_default_number(
   p_prefix text,
   p_pad int default 6,
   p_period text default 'year',
-  p_at date default current_date
+  p_at date default core.tenant_today()
 ) returns text
   language plpgsql
   security definer
@@ -6033,17 +6046,6 @@ comment on function audit.archived_phi_access_logs(timestamptz, timestamptz, uui
 
 -- billing: functions
 
-create or replace function billing.date_of_tenant() returns date
-  language sql
-  stable
-  security definer
-  set search_path = pg_catalog, pg_temp
-as $$
-  select (now() at time zone t.timezone)::date from core.tenants t where t.id = core.current_tenant_id()
-$$;
-
-comment on function billing.date_of_tenant() is 'about=The date of now in the time zone of the tenant, whose numbers count by it.';
-
 create or replace function billing.currency_of_tenant() returns text
   language sql
   stable
@@ -6395,7 +6397,7 @@ begin
     provider_id, channel, return_url, expires_at
   )
   values (
-    v_tenant, core.next_default_number('payment_intent', '', 'PAY-{YY}-', p_at => billing.date_of_tenant()), p_key,
+    v_tenant, core.next_default_number('payment_intent', '', 'PAY-{YY}-'), p_key,
     v_place.patient_id,
     coalesce(v_place.account_id, p_account_id), v_place.clinic_id, p_purpose, p_amount, v_currency, v_items, p_provider_id,
     p_channel, p_return_url, now() + p_ttl
@@ -6650,7 +6652,7 @@ begin
   end if;
   insert into payment.refunds (tenant_id, refund_number, payment_id, amount, reason, requested_by, idempotency_key)
   values (
-    v_payment.tenant_id, core.next_default_number('refund', '', 'REF-{YY}-', p_at => billing.date_of_tenant()), p_payment_id, p_amount, p_reason,
+    v_payment.tenant_id, core.next_default_number('refund', '', 'REF-{YY}-'), p_payment_id, p_amount, p_reason,
     v_user, p_key
   )
   returning * into v_refund;
@@ -7377,7 +7379,7 @@ to kernel_app, kernel_ro, audit_reader, audit_writer, retention_job, imhotep_pla
 grant execute on function
   core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.set_reason(text),
   core.setting(text), core.environment(), core.assert_not_production(), core.active_tenants(),
-  core.period_key(text, date), core.next_number(text, text, date),
+  core.tenant_today(), core.period_key(text, date), core.next_number(text, text, date),
   core.next_default_number(text, text, text, int, text, date),
   core.configure_series(text, text, text, int, text, boolean, text, int),
   core.idempotent_begin(text, text, bytea, interval), core.idempotent_finish(text, text, jsonb, text),
@@ -7459,10 +7461,7 @@ select core.ensure_partitions('audit.phi_access_logs', 'month', 1);
 -- The module belongs to payment_gateway_owner. What it calls and reads of billing is all that a payment service of its own
 -- would ask the billing service for.
 select core.hand_over('payment', 'payment_gateway');
-grant execute on function
-  billing.currency_of_tenant(),
-  billing.date_of_tenant()
-to payment_gateway_owner;
+grant execute on function billing.currency_of_tenant() to payment_gateway_owner;
 
 -- Operations. The helpers that lock, post and count are nobody else's.
 grant execute on function

@@ -8,7 +8,7 @@ import {
   NotPermittedError,
   SeriesNotConfiguredError,
 } from '@imhotep/postgres'
-import { digest, withHospital } from '../hospital.fixture.ts'
+import { digest, useOtherDate, withHospital } from '../hospital.fixture.ts'
 import { assertNotProduction, listActiveTenants, readEnvironment, readSetting, setReason } from './context.ts'
 import { once } from './idempotency.ts'
 import { configureSeries, nextNumber } from './numbers.ts'
@@ -32,6 +32,21 @@ test('nextNumber: counts without a gap, a rolled back number is given again', ()
       run((tx) => nextNumber(tx, { scope: 'bill', series: 'none' })),
       SeriesNotConfiguredError,
     )
+  }))
+
+test('nextNumber: counts by the date of the tenant, whatever the server shows', () =>
+  withHospital(async (hospital) => {
+    const { run } = hospital
+    const date = await useOtherDate(hospital)
+    await run((tx) => configureSeries(tx, { scope: 'bill', series: '', prefix: '{YYYY}-{MM}-{DD}/', period: 'day' }))
+
+    const named = await run((tx) => nextNumber(tx, { scope: 'bill', series: '' }))
+    const [made] = await hospital.admin.transaction(async (tx) => {
+      await tx.query(`select core.begin_request($1, null, 'system', 'HOPERAT', null)`, [hospital.tenant])
+      return tx.query<{ number: string }>(`select core.next_default_number('bill', '', '') as number`)
+    })
+
+    assert.deepEqual([named, made?.number], [`${date}/1`, `${date}/2`])
   }))
 
 test('once: the work runs once per key, a repetition gets the first answer, other content is refused', () =>

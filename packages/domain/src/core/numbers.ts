@@ -34,11 +34,11 @@ export async function configureSeries(tx: Transaction, series: NumberSeries): Pr
 export interface NextNumberInput {
   readonly scope: string
   readonly series: string
-  /** Calendar date (YYYY-MM-DD) that the number is for. Default: today. */
+  /** Calendar date (YYYY-MM-DD) that the number is for. Default: today where the tenant is. */
   readonly date?: string
 }
 
-export const nextNumberSql = 'select core.next_number($1, $2, coalesce($3, current_date)) as number'
+export const nextNumberSql = 'select core.next_number($1, $2, coalesce($3, core.tenant_today())) as number'
 
 /**
  * The next number of a series, without gaps: a rollback takes it back. Take it late, a series admits one open transaction.
