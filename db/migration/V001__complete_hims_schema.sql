@@ -16637,7 +16637,7 @@ create table if not exists billing.charge_master (
   deleted_by uuid,
   delete_reason text,
   constraint charge_master_pkey primary key (tenant_id, id),
-  constraint charge_master_no_nan check ('NaN' not in (gst_rate, base_price)),
+  constraint charge_master_no_nan check (gst_rate <> 'NaN' and base_price <> 'NaN'),
   constraint charge_master_code_format check (code ~ '^[A-Za-z0-9][A-Za-z0-9._/-]{0,39}$'),
   constraint charge_master_kind_check check (
     kind in ('service', 'room', 'procedure', 'lab', 'imaging', 'drug', 'consumable', 'package', 'registration')
@@ -16705,7 +16705,7 @@ create table if not exists billing.tariffs (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint tariffs_pkey primary key (tenant_id, id),
-  constraint tariffs_no_nan check ('NaN' not in (price, discount_pct)),
+  constraint tariffs_no_nan check (price <> 'NaN' and discount_pct <> 'NaN'),
   constraint tariffs_one_price_a_day exclude using gist (
     tenant_id with =,
     charge_id with =,
@@ -16788,7 +16788,7 @@ create table if not exists billing.accounts (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint accounts_pkey primary key (tenant_id, id),
-  constraint accounts_no_nan check ('NaN' not in (credit_limit, total_charged, total_paid, total_claimed, total_written_off)),
+  constraint accounts_no_nan check (credit_limit <> 'NaN' and total_charged <> 'NaN' and total_paid <> 'NaN' and total_claimed <> 'NaN' and total_written_off <> 'NaN'),
   constraint accounts_number_key unique (tenant_id, account_number),
   constraint accounts_payer_class_check check (payer_class in ('self', 'insurance', 'pmjay', 'corporate', 'free')),
   constraint accounts_status_check check (status in ('active', 'on_hold', 'settling', 'closed')),
@@ -16886,7 +16886,7 @@ create table if not exists billing.charge_items (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint charge_items_pkey primary key (tenant_id, id),
-  constraint charge_items_no_nan check ('NaN' not in (quantity, unit_price, discount, tax_rate, tax, net)),
+  constraint charge_items_no_nan check (quantity <> 'NaN' and unit_price <> 'NaN' and discount <> 'NaN' and tax_rate <> 'NaN' and tax <> 'NaN' and net <> 'NaN'),
   constraint charge_items_status_check check (status in ('planned', 'billable', 'aborted', 'billed', 'not_billable')),
   constraint charge_items_source_type_form check (source_type ~ '^[a-z_]+(\.[a-z_]+)?$'),
   constraint charge_items_quantity_positive check (quantity > 0),
@@ -17028,7 +17028,7 @@ create table if not exists billing.invoices (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint invoices_pkey primary key (tenant_id, id),
-  constraint invoices_no_nan check ('NaN' not in (subtotal, discount, tax, round_off, total, allocated, credited, written_off)),
+  constraint invoices_no_nan check (subtotal <> 'NaN' and discount <> 'NaN' and tax <> 'NaN' and round_off <> 'NaN' and total <> 'NaN' and allocated <> 'NaN' and credited <> 'NaN' and written_off <> 'NaN'),
   constraint invoices_number_once_a_year unique (tenant_id, kind, series, fiscal_year, invoice_number),
   constraint invoices_kind_check check (kind in ('bill_of_supply', 'tax_invoice', 'credit_note', 'proforma')),
   constraint invoices_status_check check (
@@ -17183,7 +17183,7 @@ create table if not exists billing.invoice_items (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint invoice_items_pkey primary key (tenant_id, id),
-  constraint invoice_items_no_nan check ('NaN' not in (quantity, unit_price, discount, tax_rate, tax, net)),
+  constraint invoice_items_no_nan check (quantity <> 'NaN' and unit_price <> 'NaN' and discount <> 'NaN' and tax_rate <> 'NaN' and tax <> 'NaN' and net <> 'NaN'),
   constraint invoice_items_line_no_key unique (tenant_id, invoice_id, line_no),
   constraint invoice_items_line_no_positive check (line_no >= 1),
   constraint invoice_items_quantity_positive check (quantity > 0),
@@ -18128,7 +18128,7 @@ create table if not exists insurance.coverages (
   deleted_by uuid,
   delete_reason text,
   constraint coverages_pkey primary key (tenant_id, id),
-  constraint coverages_no_nan check ('NaN' not in (sum_insured, balance)),
+  constraint coverages_no_nan check (sum_insured <> 'NaN' and balance <> 'NaN'),
   constraint coverages_status_known check (status in ('draft', 'active', 'cancelled', 'suspended', 'expired')),
   constraint coverages_balance_not_negative check (balance >= 0),
   constraint coverages_family_is_searchable check ((family_id_enc is null) = (family_id_bidx is null)),
@@ -18380,7 +18380,7 @@ create table if not exists insurance.pmjay_cases (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint pmjay_cases_pkey primary key (tenant_id, id),
-  constraint pmjay_cases_no_nan check ('NaN' not in (wallet_blocked, wallet_used)),
+  constraint pmjay_cases_no_nan check (wallet_blocked <> 'NaN' and wallet_used <> 'NaN'),
   constraint pmjay_cases_number_once unique (tenant_id, case_number),
   constraint pmjay_cases_admission_type_known check (admission_type in ('planned', 'emergency')),
   constraint pmjay_cases_status_known check (
@@ -18575,7 +18575,7 @@ create table if not exists insurance.insurance_claims (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint insurance_claims_pkey primary key (tenant_id, id),
-  constraint insurance_claims_no_nan check ('NaN' not in (total_claimed, total_approved, total_deducted, wallet_hold)),
+  constraint insurance_claims_no_nan check (total_claimed <> 'NaN' and total_approved <> 'NaN' and total_deducted <> 'NaN' and wallet_hold <> 'NaN'),
   constraint insurance_claims_number_once unique (tenant_id, claim_number),
   constraint insurance_claims_correlation_once unique (tenant_id, correlation_id),
   constraint insurance_claims_use_known check (use in ('preauthorization', 'predetermination', 'claim')),
@@ -18812,7 +18812,7 @@ create table if not exists insurance.insurance_claim_items (
   updated_by uuid,
   constraint insurance_claim_items_pkey primary key (tenant_id, id),
   constraint insurance_claim_items_no_nan check (
-    'NaN' not in (quantity, unit_price, factor, net, approved_quantity, approved_amount)
+    quantity <> 'NaN' and unit_price <> 'NaN' and factor <> 'NaN' and net <> 'NaN' and approved_quantity <> 'NaN' and approved_amount <> 'NaN'
   ),
   constraint insurance_claim_items_line_once unique (tenant_id, claim_id, seq),
   constraint insurance_claim_items_code_once unique nulls not distinct (
@@ -18984,7 +18984,7 @@ create table if not exists insurance.claim_documents (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint claim_documents_pkey primary key (tenant_id, id),
-  constraint claim_documents_no_nan check ('NaN' not in (latitude, longitude)),
+  constraint claim_documents_no_nan check (latitude <> 'NaN' and longitude <> 'NaN'),
   constraint claim_documents_seq_once unique (tenant_id, claim_id, seq),
   constraint claim_documents_filename_once_per_case unique (tenant_id, case_id, filename),
   constraint claim_documents_content_once unique (tenant_id, claim_id, sha256),
@@ -19159,7 +19159,7 @@ create table if not exists insurance.claim_payments (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint claim_payments_pkey primary key (tenant_id, id),
-  constraint claim_payments_no_nan check ('NaN' not in (amount, tds, net, allocated)),
+  constraint claim_payments_no_nan check (amount <> 'NaN' and tds <> 'NaN' and net <> 'NaN' and allocated <> 'NaN'),
   constraint claim_payments_transfer_once unique nulls not distinct (tenant_id, payer_id, utr, claim_id),
   constraint claim_payments_status_known check (status in ('notified', 'acknowledged', 'disputed', 'reconciled')),
   constraint claim_payments_amount_positive check (amount > 0 and tds between 0 and amount),
@@ -23103,7 +23103,7 @@ create table if not exists payment.payments (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint payments_pkey primary key (tenant_id, id),
-  constraint payments_no_nan check ('NaN' not in (amount, allocated, refunded)),
+  constraint payments_no_nan check (amount <> 'NaN' and allocated <> 'NaN' and refunded <> 'NaN'),
   constraint payments_receipt_number_key unique (tenant_id, receipt_number),
   constraint payments_kind_check check (kind in ('receipt', 'advance')),
   constraint payments_mode_check check (
@@ -23394,7 +23394,7 @@ create table if not exists payment.settlements (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint settlements_pkey primary key (tenant_id, id),
-  constraint settlements_no_nan check ('NaN' not in (gross, fees, tax, net, variance)),
+  constraint settlements_no_nan check (gross <> 'NaN' and fees <> 'NaN' and tax <> 'NaN' and net <> 'NaN' and variance <> 'NaN'),
   constraint settlements_once_per_reference unique (tenant_id, provider_id, settlement_ref),
   constraint settlements_status_check check (status in ('imported', 'matching', 'reconciled', 'exception')),
   constraint settlements_net_adds_up check (net = gross - fees - tax),
@@ -23463,7 +23463,7 @@ create table if not exists payment.settlement_items (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint settlement_items_pkey primary key (tenant_id, id),
-  constraint settlement_items_no_nan check ('NaN' not in (gross, fee, tax)),
+  constraint settlement_items_no_nan check (gross <> 'NaN' and fee <> 'NaN' and tax <> 'NaN'),
   constraint settlement_items_line_no_key unique (tenant_id, settlement_id, line_no),
   constraint settlement_items_match_check check (
     match in ('matched', 'amount_mismatch', 'missing_here', 'missing_there')

@@ -27,7 +27,7 @@ create table billing.charge_master (
   deleted_by uuid,
   delete_reason text,
   constraint charge_master_pkey primary key (tenant_id, id),
-  constraint charge_master_no_nan check ('NaN' not in (gst_rate, base_price)),
+  constraint charge_master_no_nan check (gst_rate <> 'NaN' and base_price <> 'NaN'),
   constraint charge_master_code_format check (code ~ '^[A-Za-z0-9][A-Za-z0-9._/-]{0,39}$'),
   constraint charge_master_kind_check check (
     kind in ('service', 'room', 'procedure', 'lab', 'imaging', 'drug', 'consumable', 'package', 'registration')

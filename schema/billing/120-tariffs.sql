@@ -20,7 +20,7 @@ create table billing.tariffs (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint tariffs_pkey primary key (tenant_id, id),
-  constraint tariffs_no_nan check ('NaN' not in (price, discount_pct)),
+  constraint tariffs_no_nan check (price <> 'NaN' and discount_pct <> 'NaN'),
   constraint tariffs_one_price_a_day exclude using gist (
     tenant_id with =,
     charge_id with =,

@@ -31,7 +31,7 @@ create table billing.accounts (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint accounts_pkey primary key (tenant_id, id),
-  constraint accounts_no_nan check ('NaN' not in (credit_limit, total_charged, total_paid, total_claimed, total_written_off)),
+  constraint accounts_no_nan check (credit_limit <> 'NaN' and total_charged <> 'NaN' and total_paid <> 'NaN' and total_claimed <> 'NaN' and total_written_off <> 'NaN'),
   constraint accounts_number_key unique (tenant_id, account_number),
   constraint accounts_payer_class_check check (payer_class in ('self', 'insurance', 'pmjay', 'corporate', 'free')),
   constraint accounts_status_check check (status in ('active', 'on_hold', 'settling', 'closed')),

@@ -31,7 +31,7 @@ create table billing.charge_items (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint charge_items_pkey primary key (tenant_id, id),
-  constraint charge_items_no_nan check ('NaN' not in (quantity, unit_price, discount, tax_rate, tax, net)),
+  constraint charge_items_no_nan check (quantity <> 'NaN' and unit_price <> 'NaN' and discount <> 'NaN' and tax_rate <> 'NaN' and tax <> 'NaN' and net <> 'NaN'),
   constraint charge_items_status_check check (status in ('planned', 'billable', 'aborted', 'billed', 'not_billable')),
   constraint charge_items_source_type_form check (source_type ~ '^[a-z_]+(\.[a-z_]+)?$'),
   constraint charge_items_quantity_positive check (quantity > 0),

@@ -43,7 +43,7 @@ create table billing.invoices (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint invoices_pkey primary key (tenant_id, id),
-  constraint invoices_no_nan check ('NaN' not in (subtotal, discount, tax, round_off, total, allocated, credited, written_off)),
+  constraint invoices_no_nan check (subtotal <> 'NaN' and discount <> 'NaN' and tax <> 'NaN' and round_off <> 'NaN' and total <> 'NaN' and allocated <> 'NaN' and credited <> 'NaN' and written_off <> 'NaN'),
   constraint invoices_number_once_a_year unique (tenant_id, kind, series, fiscal_year, invoice_number),
   constraint invoices_kind_check check (kind in ('bill_of_supply', 'tax_invoice', 'credit_note', 'proforma')),
   constraint invoices_status_check check (

@@ -19,7 +19,7 @@ create table billing.invoice_items (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint invoice_items_pkey primary key (tenant_id, id),
-  constraint invoice_items_no_nan check ('NaN' not in (quantity, unit_price, discount, tax_rate, tax, net)),
+  constraint invoice_items_no_nan check (quantity <> 'NaN' and unit_price <> 'NaN' and discount <> 'NaN' and tax_rate <> 'NaN' and tax <> 'NaN' and net <> 'NaN'),
   constraint invoice_items_line_no_key unique (tenant_id, invoice_id, line_no),
   constraint invoice_items_line_no_positive check (line_no >= 1),
   constraint invoice_items_quantity_positive check (quantity > 0),

@@ -34,7 +34,7 @@ create table insurance.coverages (
   deleted_by uuid,
   delete_reason text,
   constraint coverages_pkey primary key (tenant_id, id),
-  constraint coverages_no_nan check ('NaN' not in (sum_insured, balance)),
+  constraint coverages_no_nan check (sum_insured <> 'NaN' and balance <> 'NaN'),
   constraint coverages_status_known check (status in ('draft', 'active', 'cancelled', 'suspended', 'expired')),
   constraint coverages_balance_not_negative check (balance >= 0),
   constraint coverages_family_is_searchable check ((family_id_enc is null) = (family_id_bidx is null)),

@@ -38,7 +38,7 @@ create table insurance.pmjay_cases (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint pmjay_cases_pkey primary key (tenant_id, id),
-  constraint pmjay_cases_no_nan check ('NaN' not in (wallet_blocked, wallet_used)),
+  constraint pmjay_cases_no_nan check (wallet_blocked <> 'NaN' and wallet_used <> 'NaN'),
   constraint pmjay_cases_number_once unique (tenant_id, case_number),
   constraint pmjay_cases_admission_type_known check (admission_type in ('planned', 'emergency')),
   constraint pmjay_cases_status_known check (

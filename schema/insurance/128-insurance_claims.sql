@@ -61,7 +61,7 @@ create table insurance.insurance_claims (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint insurance_claims_pkey primary key (tenant_id, id),
-  constraint insurance_claims_no_nan check ('NaN' not in (total_claimed, total_approved, total_deducted, wallet_hold)),
+  constraint insurance_claims_no_nan check (total_claimed <> 'NaN' and total_approved <> 'NaN' and total_deducted <> 'NaN' and wallet_hold <> 'NaN'),
   constraint insurance_claims_number_once unique (tenant_id, claim_number),
   constraint insurance_claims_correlation_once unique (tenant_id, correlation_id),
   constraint insurance_claims_use_known check (use in ('preauthorization', 'predetermination', 'claim')),

@@ -34,7 +34,7 @@ create table insurance.insurance_claim_items (
   updated_by uuid,
   constraint insurance_claim_items_pkey primary key (tenant_id, id),
   constraint insurance_claim_items_no_nan check (
-    'NaN' not in (quantity, unit_price, factor, net, approved_quantity, approved_amount)
+    quantity <> 'NaN' and unit_price <> 'NaN' and factor <> 'NaN' and net <> 'NaN' and approved_quantity <> 'NaN' and approved_amount <> 'NaN'
   ),
   constraint insurance_claim_items_line_once unique (tenant_id, claim_id, seq),
   constraint insurance_claim_items_code_once unique nulls not distinct (

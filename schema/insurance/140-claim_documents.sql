@@ -26,7 +26,7 @@ create table insurance.claim_documents (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint claim_documents_pkey primary key (tenant_id, id),
-  constraint claim_documents_no_nan check ('NaN' not in (latitude, longitude)),
+  constraint claim_documents_no_nan check (latitude <> 'NaN' and longitude <> 'NaN'),
   constraint claim_documents_seq_once unique (tenant_id, claim_id, seq),
   constraint claim_documents_filename_once_per_case unique (tenant_id, case_id, filename),
   constraint claim_documents_content_once unique (tenant_id, claim_id, sha256),

@@ -25,7 +25,7 @@ create table insurance.claim_payments (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint claim_payments_pkey primary key (tenant_id, id),
-  constraint claim_payments_no_nan check ('NaN' not in (amount, tds, net, allocated)),
+  constraint claim_payments_no_nan check (amount <> 'NaN' and tds <> 'NaN' and net <> 'NaN' and allocated <> 'NaN'),
   constraint claim_payments_transfer_once unique nulls not distinct (tenant_id, payer_id, utr, claim_id),
   constraint claim_payments_status_known check (status in ('notified', 'acknowledged', 'disputed', 'reconciled')),
   constraint claim_payments_amount_positive check (amount > 0 and tds between 0 and amount),

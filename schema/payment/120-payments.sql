@@ -31,7 +31,7 @@ create table payment.payments (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint payments_pkey primary key (tenant_id, id),
-  constraint payments_no_nan check ('NaN' not in (amount, allocated, refunded)),
+  constraint payments_no_nan check (amount <> 'NaN' and allocated <> 'NaN' and refunded <> 'NaN'),
   constraint payments_receipt_number_key unique (tenant_id, receipt_number),
   constraint payments_kind_check check (kind in ('receipt', 'advance')),
   constraint payments_mode_check check (

@@ -22,7 +22,7 @@ create table payment.settlements (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint settlements_pkey primary key (tenant_id, id),
-  constraint settlements_no_nan check ('NaN' not in (gross, fees, tax, net, variance)),
+  constraint settlements_no_nan check (gross <> 'NaN' and fees <> 'NaN' and tax <> 'NaN' and net <> 'NaN' and variance <> 'NaN'),
   constraint settlements_once_per_reference unique (tenant_id, provider_id, settlement_ref),
   constraint settlements_status_check check (status in ('imported', 'matching', 'reconciled', 'exception')),
   constraint settlements_net_adds_up check (net = gross - fees - tax),

@@ -16,7 +16,7 @@ create table payment.settlement_items (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint settlement_items_pkey primary key (tenant_id, id),
-  constraint settlement_items_no_nan check ('NaN' not in (gross, fee, tax)),
+  constraint settlement_items_no_nan check (gross <> 'NaN' and fee <> 'NaN' and tax <> 'NaN'),
   constraint settlement_items_line_no_key unique (tenant_id, settlement_id, line_no),
   constraint settlement_items_match_check check (
     match in ('matched', 'amount_mismatch', 'missing_here', 'missing_there')

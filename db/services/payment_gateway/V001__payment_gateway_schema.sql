@@ -3422,7 +3422,7 @@ create table if not exists payment.payments (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint payments_pkey primary key (tenant_id, id),
-  constraint payments_no_nan check ('NaN' not in (amount, allocated, refunded)),
+  constraint payments_no_nan check (amount <> 'NaN' and allocated <> 'NaN' and refunded <> 'NaN'),
   constraint payments_receipt_number_key unique (tenant_id, receipt_number),
   constraint payments_kind_check check (kind in ('receipt', 'advance')),
   constraint payments_mode_check check (
@@ -3697,7 +3697,7 @@ create table if not exists payment.settlements (
   updated_at timestamptz not null default now(),
   updated_by uuid,
   constraint settlements_pkey primary key (tenant_id, id),
-  constraint settlements_no_nan check ('NaN' not in (gross, fees, tax, net, variance)),
+  constraint settlements_no_nan check (gross <> 'NaN' and fees <> 'NaN' and tax <> 'NaN' and net <> 'NaN' and variance <> 'NaN'),
   constraint settlements_once_per_reference unique (tenant_id, provider_id, settlement_ref),
   constraint settlements_status_check check (status in ('imported', 'matching', 'reconciled', 'exception')),
   constraint settlements_net_adds_up check (net = gross - fees - tax),
@@ -3766,7 +3766,7 @@ create table if not exists payment.settlement_items (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint settlement_items_pkey primary key (tenant_id, id),
-  constraint settlement_items_no_nan check ('NaN' not in (gross, fee, tax)),
+  constraint settlement_items_no_nan check (gross <> 'NaN' and fee <> 'NaN' and tax <> 'NaN'),
   constraint settlement_items_line_no_key unique (tenant_id, settlement_id, line_no),
   constraint settlement_items_match_check check (
     match in ('matched', 'amount_mismatch', 'missing_here', 'missing_there')
