@@ -54,7 +54,10 @@ export async function withCancel<T>(
 /** The server has taken everything back when this returns, not only heard that we left. */
 async function rollBack(connection: Connection): Promise<void> {
   try {
-    if (!connection.lost) await connection.script('rollback')
+    if (!connection.lost) {
+      await connection.script('rollback')
+      await connection.script('discard all') // a session ends some time after its client has left, its locks with it
+    }
   } finally {
     await connection.release()
   }
