@@ -43,6 +43,7 @@ const CASES: Record<string, string> = {
       constraint c18 check (j ? 'x' and jsonb_typeof(j) = 'object'), constraint c19 check (arr <> '{}' and cardinality(arr) > 0),
       constraint c20 check (i in (1, 2, 3)), constraint c21 check (s = any (array['x', 'y'])), constraint c22 check (num_nonnulls(s, v) = 1),
       constraint c23 check (i <> -1), constraint c24 check (d is not null and (bo is true)), constraint c25 check (s in ('one')),
+      constraint c34 check (s not in (v, 'a')), constraint c35 check ('x' in (s, v) or i in (1, b, 2)),
       constraint c26 check (extract(year from d) > 2000), constraint c27 check (s || v <> 'x'), constraint c28 check (n * i < 100),
       constraint c29 check (i not between 3 and 4), constraint c30 check (s::int > 0), constraint c31 check (j ->> 'a' = 'b'),
       constraint c32 check (nullif(s, '') is not null), constraint c33 check (ts at time zone 'UTC' > '2020-01-01')

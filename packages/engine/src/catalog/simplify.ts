@@ -133,8 +133,7 @@ function simplifyOperator(expression: Tree): unknown {
   const bounds = (right as { List?: { items?: unknown[] } } | null)?.List?.items ?? []
   switch (kind) {
     case 'AEXPR_IN':
-      if (bounds.length === 1) return call(operator, left, bounds[0])
-      return call(operator, left, { A_ArrayExpr: { elements: bounds } }, operator === '=' ? 'any' : 'all')
+      return listOfValues(operator, left, bounds, call)
     case 'AEXPR_OP_ANY':
       return call(operator, left, right, 'any')
     case 'AEXPR_OP_ALL':
@@ -152,6 +151,26 @@ function simplifyOperator(expression: Tree): unknown {
     default:
       return call(operator === '!=' ? '<>' : operator, left, right)
   }
+}
+
+/** `x in (1, 2, y)` is kept as `x = any (array[1, 2]) or x = y`: only values without a column become an array. */
+function listOfValues(
+  operator: string,
+  left: unknown,
+  values: readonly unknown[],
+  call: (operator: string, left: unknown, right: unknown, over?: string) => unknown,
+): unknown {
+  const fixed = values.filter((value) => !hasColumn(value))
+  const inArray = fixed.length > 1 ? fixed : []
+  const parts = values.filter((value) => !inArray.includes(value)).map((value) => call(operator, left, value))
+  if (inArray.length > 0)
+    parts.unshift(call(operator, left, { A_ArrayExpr: { elements: inArray } }, operator === '=' ? 'any' : 'all'))
+  return parts.length === 1 ? parts[0] : { [operator === '=' ? 'or' : 'and']: parts }
+}
+
+function hasColumn(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return 'column' in value || Object.values(value).some(hasColumn)
 }
 
 /** `(a and b) and c` is `a and b and c`. */
