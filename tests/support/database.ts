@@ -2,7 +2,8 @@ import { createHash, randomBytes } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { connect, type Connection } from '@imhotep/postgres'
+import { connect, type Connection, type Database } from '@imhotep/postgres'
+import { atEnd } from './at-end.ts'
 import { testServer } from './server.ts'
 
 export { testServer } from './server.ts'
@@ -23,7 +24,7 @@ export interface TestDatabase extends AsyncDisposable {
   drop(): Promise<void>
 }
 
-/** A fresh database with nothing in it, made in about 30 ms. */
+/** A fresh database with nothing in it, made in about 20 ms. */
 export function emptyDatabase(name?: string): Promise<TestDatabase> {
   return createDatabase('template1', name)
 }
@@ -48,27 +49,34 @@ export function cloneOf({ url }: TestDatabase): Promise<TestDatabase> {
 
 async function createDatabase(template: string, name?: string): Promise<TestDatabase> {
   const chosen = `${name ?? 'test'}_${randomBytes(5).toString('hex')}`
-  await withServer((connection) =>
-    connection.query(`create database ${chosen} template ${template} strategy file_copy`),
-  )
+  const { db } = await openServer()
+  await db.query(`create database ${chosen} template ${template} strategy file_copy`)
   return openDatabase(chosen, async () => {
-    await withServer((connection) => connection.query(`drop database if exists ${chosen} with (force)`))
+    await db.query(`drop database if exists ${chosen} with (force)`)
   })
 }
 
 async function openDatabase(name: string, drop: () => Promise<void>): Promise<TestDatabase> {
-  const serverVersion = await withServer(async (connection) => {
-    const [row] = await connection.query<{ version: number }>(
-      `select current_setting('server_version_num')::int as version`,
-    )
-    return Math.floor((row?.version ?? 0) / 10_000)
-  })
+  const { serverVersion } = await openServer()
   const url = await urlOf(name)
   const appUrl = new URL(url)
   appUrl.username = 'imhotep_app'
   appUrl.password = appPassword
 
   return { url, appUrl: appUrl.href, serverVersion, drop, [Symbol.asyncDispose]: drop }
+}
+
+let server: Promise<{ readonly db: Database; readonly serverVersion: number }> | undefined
+
+/** What makes and drops databases: a connection for each statement would take longer than most of them. */
+function openServer(): NonNullable<typeof server> {
+  server ??= testServer().then(async (url) => {
+    const db = connect(url, { applicationName: 'imhotep-tests' })
+    atEnd(() => db.close())
+    const [row] = await db.query<{ version: number }>(`select current_setting('server_version_num')::int as version`)
+    return { db, serverVersion: Math.floor((row?.version ?? 0) / 10_000) }
+  })
+  return server
 }
 
 let hospital: Promise<string> | undefined
@@ -109,7 +117,7 @@ function demoTemplate(): Promise<string> {
  */
 async function makeTemplate(parent: string, sources: string[], fill: (url: string) => Promise<void>): Promise<string> {
   const name = `imhotep_template_${await hashFiles(parent, sources)}`
-  await withServer(async (connection) => {
+  await withConnection(await testServer(), async (connection) => {
     await connection.query('select pg_advisory_lock($1)', [templateLock])
     const [existing] = await connection.query<{ complete: boolean }>(
       'select datistemplate as complete from pg_database where datname = $1',
@@ -142,19 +150,11 @@ async function urlOf(database: string): Promise<string> {
   return url.href
 }
 
-async function withServer<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-  return withConnection(await testServer(), work)
-}
-
 async function withConnection<T>(url: string, work: (connection: Connection) => Promise<T>): Promise<T> {
-  const connection = await connectOnce(url)
+  const connection = await connect(url, { applicationName: 'imhotep-tests' }).dedicated()
   try {
     return await work(connection)
   } finally {
     await connection.release()
   }
-}
-
-function connectOnce(url: string): Promise<Connection> {
-  return connect(url, { applicationName: 'imhotep-tests' }).dedicated()
 }

@@ -19,7 +19,7 @@ export interface CliOptions {
 /** Runs the real command in a process of its own, without a terminal and without DATABASE_URL of this process. */
 export async function runCli(args: readonly string[], { cwd, env, signal }: CliOptions = {}): Promise<CliRun> {
   const { DATABASE_URL: _, ...inherited } = process.env
-  const child = spawn(process.execPath, ['--enable-source-maps', await bundled(main), ...args], {
+  const child = spawn(process.execPath, [await bundled(main), ...args], {
     cwd: cwd ?? process.cwd(),
     // what a bundle covers is asked for by nobody, and each process would write it
     env: { ...inherited, NODE_V8_COVERAGE: '', ...env },

@@ -47,7 +47,7 @@ export async function findSplitDependencies(
   }
   const list = allowListOf(context)
   const html = options.text('html')
-  if (html !== undefined) writeFileSync(resolve(cwd, html), dependencyHtml(findings, list, split.source.database))
+  if (html !== undefined) writeFileSync(resolve(cwd, html), await dependencyHtml(findings, list, split.source.database))
   const report = dependencyJson(findings, list)
   return { ok: report.open === 0, target, data: { action: 'deps', text: dependencyText(findings, list), report } }
 }

@@ -20,7 +20,7 @@ export async function splitStatus(context: Context, split: Split): Promise<Split
   if (options.flag('watch')) context.progress('every second, until Ctrl-C')
   for (;;) {
     const status = await readStatus(split, list)
-    if (html !== undefined) writeFileSync(resolve(cwd, html), statusPage(status))
+    if (html !== undefined) writeFileSync(resolve(cwd, html), await statusPage(status))
     if (!options.flag('watch') || signal.aborted) return status
     context.show((page) => {
       page.line(status.at.toISOString())

@@ -6,7 +6,7 @@ import type { Findings } from './dependency.ts'
 import { Collector } from './collector.ts'
 import { Names } from './names.ts'
 import type { Dialect } from './sql/tokens.ts'
-import { addSourceCode, type SourceFolder } from './sources/source-code.ts'
+import type { SourceFolder } from './sources/source-code.ts'
 import { addStatements, type SeenStatement } from './statement-dependencies.ts'
 import { addTransactions } from './transaction-dependencies.ts'
 
@@ -29,7 +29,10 @@ export async function findDependencies(sources: DependencySources): Promise<Find
   const collector = new Collector(sources.map)
   addCatalogDependencies(sources.catalog, names, collector, sources.home)
   for (const statements of sources.statements ?? []) await addStatements(statements, names, collector)
-  for (const folder of sources.folders ?? []) await addSourceCode(folder, names, collector)
+  for (const folder of sources.folders ?? []) {
+    const { addSourceCode } = await import('./sources/source-code.ts') // its parser of JavaScript is slow to load
+    await addSourceCode(folder, names, collector)
+  }
   if (sources.transactions) await addTransactions(sources.transactions, collector)
   return collector.findings()
 }

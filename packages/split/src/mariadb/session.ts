@@ -1,4 +1,4 @@
-import { createConnection, type Connection, type QueryError } from 'mysql2'
+import type { Connection, QueryError } from 'mysql2'
 import { MariadbConnectError } from './errors.ts'
 
 /** Texts are read and written as they are, times are UTC, and nothing is cut. */
@@ -48,6 +48,7 @@ export function placeOf(url: string): Place {
 
 /** @throws MariadbConnectError */
 export async function openSession(url: string, more: readonly string[] = []): Promise<Session> {
+  const { createConnection } = await import('mysql2') // 95 modules that a split of PostgreSQL does without
   const connection = createConnection({
     uri: url,
     charset: 'utf8mb4_general_ci',

@@ -3,9 +3,9 @@ import { test } from 'node:test'
 import { statusPage } from '../status/status-page.ts'
 import { guidePage } from '../test-guide/guide-page.ts'
 
-test('statusPage: escapes everything, has both colour schemes and nothing from the network', () => {
+test('statusPage: escapes everything, has both colour schemes and nothing from the network', async () => {
   const evil = `<script>alert("x")</script>`
-  const page = statusPage({
+  const page = await statusPage({
     source: evil,
     at: new Date(0),
     services: [

@@ -5,12 +5,12 @@ import { figures, lagText } from './figures.ts'
 import type { ServiceStatus, SplitStatus } from './split-status.ts'
 
 /** The dashboard as one page: figures, the services with what still lies between them, and each service. */
-export function statusPage(status: SplitStatus): string {
+export async function statusPage(status: SplitStatus): Promise<string> {
   const cards = figures(status).map(
     ({ name, value, reached }) =>
       `<div><dt>${escapeHtml(name)}</dt><dd class="${reached ? 'good' : 'warn'}">${escapeHtml(value)} <small>${reached ? 'reached' : 'open'}</small></dd></div>`,
   )
-  const graph = serviceGraph(
+  const graph = await serviceGraph(
     status.dependencies,
     ({ open }) => open,
     status.services.map(({ service }) => service),

@@ -17,7 +17,7 @@ figure svg { width: 100%; height: auto }
 `
 
 /** The findings as one page that needs nothing else: the graph of the services, then every dependency by service. */
-export function dependencyHtml(findings: Findings, list: AllowList | null, title: string): string {
+export async function dependencyHtml(findings: Findings, list: AllowList | null, title: string): Promise<string> {
   const verdict = judge(findings, list)
   const allowed = new Set(verdict.allowed.map(({ id }) => id))
   const services = [...new Set(findings.dependencies.map(({ from }) => from.service))]
@@ -25,6 +25,7 @@ export function dependencyHtml(findings: Findings, list: AllowList | null, title
     const own = findings.dependencies.filter(({ from }) => from.service === service)
     return `<h2>${escapeHtml(service)}</h2>\n${tableOf(own, allowed)}`
   })
+  const graph = await serviceGraph(findings.dependencies, (dependency) => stateOf(dependency, allowed) === 'open')
   const stale = verdict.stale.map(({ id, what }) => `<li>${escapeHtml(id)}: ${escapeHtml(what)}</li>`)
   return `<!doctype html>
 <html lang="en">
@@ -32,7 +33,7 @@ export function dependencyHtml(findings: Findings, list: AllowList | null, title
 <body>
 <h1>${escapeHtml(title)}</h1>
 <p>${escapeHtml(summary(findings, verdict)).replaceAll('\n', '<br>')}</p>
-<figure>${serviceGraph(findings.dependencies, (dependency) => stateOf(dependency, allowed) === 'open')}</figure>
+<figure>${graph}</figure>
 ${sections.join('\n')}
 ${warnings('Unknown, never clean', findings.unknown)}
 ${warnings('Calls in loops', findings.loopCalls)}

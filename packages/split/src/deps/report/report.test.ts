@@ -70,8 +70,8 @@ test('dependencyJson: holds everything and counts what is open', () => {
   assert.equal(json.dependencies[0]?.to.table, 'shop.bills')
 })
 
-test('dependencyHtml: is one page without scripts or links, everything escaped, with a graph of the services', () => {
-  const html = dependencyHtml(findings, list, evil)
+test('dependencyHtml: is one page without scripts or links, everything escaped, with a graph of the services', async () => {
+  const html = await dependencyHtml(findings, list, evil)
 
   assert.doesNotMatch(html, /<script|<link|href=|src=|url\(http/)
   assert.match(html, /&lt;script&gt;alert\(&quot;x&#39;&amp;&quot;\)/)

@@ -1,4 +1,3 @@
-import { Graph, layout } from '@dagrejs/dagre'
 import type { Dependency } from '../dependency.ts'
 import { escapeHtml } from './escape.ts'
 
@@ -20,11 +19,11 @@ const HEIGHT = 32
  * The services as boxes, an arrow for what each uses of another: thick by number, red while anything is open, grey when
  * settled. Services of `also` are there without an arrow as well.
  */
-export function serviceGraph<Shown extends Dependency>(
+export async function serviceGraph<Shown extends Dependency>(
   dependencies: readonly Shown[],
   isOpen: (dependency: Shown) => boolean,
   also: readonly string[] = [],
-): string {
+): Promise<string> {
   const arrows = new Map<string, Arrow>()
   for (const dependency of dependencies) {
     const [from, to] = [dependency.from.service, dependency.to.service]
@@ -35,6 +34,7 @@ export function serviceGraph<Shown extends Dependency>(
   }
   const services = [...new Set([...also, ...[...arrows.values()].flatMap(({ from, to }) => [from, to])])].toSorted()
 
+  const { Graph, layout } = await import('@dagrejs/dagre')
   const graph = new Graph()
   graph.setGraph({ rankdir: 'LR', nodesep: 24, ranksep: 110, marginx: 20, marginy: 20 })
   graph.setDefaultEdgeLabel(() => ({}))
