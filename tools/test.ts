@@ -5,9 +5,10 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve, sep } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { startEmbedded, stopEmbedded, type EmbeddedServer } from '@imhotep/postgres'
+import { bundle, bundleDirectory, bundleDirectoryVariable } from '../tests/support/bundled.ts'
 import { dataDirectoryVariable, roomyDirectory } from '../tests/support/roomy-directory.ts'
 import { testSettings, testVersion } from '../tests/support/server.ts'
 
@@ -37,6 +38,7 @@ if (files.length === 0) {
 const directory = await mkdtemp(join(await roomyDirectory(), 'imhotep-test-'))
 /** TMPDIR of the tests: what a test leaves there, also a server, goes with it. On disk: programs may not run in memory. */
 const temporary = await mkdtemp(join(tmpdir(), 'imhotep-test-'))
+const bundles = bundleDirectory()
 const servers: EmbeddedServer[] = []
 const children: ChildProcess[] = []
 /** Files that are still to be run, a list for each process. */
@@ -55,6 +57,7 @@ try {
   await Promise.all([directory, temporary].map(stopServersBelow))
   await rm(directory, { recursive: true, force: true })
   await rm(temporary, { recursive: true, force: true })
+  await rm(bundles, { recursive: true, force: true })
 }
 
 async function main(): Promise<number> {
@@ -63,19 +66,52 @@ async function main(): Promise<number> {
   await chmod(temporary, 0o1777)
   const version = testVersion()
   console.log(`${files.length} test files on PostgreSQL ${version}, Node ${process.versions.node}`)
+  const program = await makeProgram()
   const results: Result[] = []
   const isOnly = waiting.length === 1
   const workers = Array.from({ length: Math.min(2, waiting.length) }, async (_, index) => {
     const server = await startEmbedded({ directory: join(directory, String(index)), version, settings: testSettings })
     servers.push(server)
     for (let part = waiting.shift(); part !== undefined; part = waiting.shift())
-      results.push(await runTests(part, server.url(), isOnly))
+      results.push(await runTests(program(part), server.url(), isOnly))
   })
   await Promise.all(workers)
   const sum = (key: 'passed' | 'failed' | 'skipped') => results.reduce((total, result) => total + result[key], 0)
   const skipped = sum('skipped') === 0 ? '' : `, ${sum('skipped')} skipped`
   console.log(`\n${sum('passed')} passed, ${sum('failed')} failed${skipped}`)
   return results.every(({ ok }) => ok) ? 0 : 1
+}
+
+/**
+ * The arguments of node that run some test files. They are compiled once for all processes, which then start in a third of
+ * the time; but what a line of a bundle covers cannot be told of its source.
+ */
+async function makeProgram(): Promise<(part: string[]) => string[]> {
+  const reporter = 'tools/test-reporter.ts'
+  const program = 'tools/test-files.ts'
+  const reportTo = (file: string) => [
+    '--enable-source-maps',
+    `--test-reporter=${pathToFileURL(file).href}`,
+    '--test-reporter-destination=stdout',
+  ]
+  if (options.coverage !== undefined) {
+    const fromSource = [
+      '--conditions=source',
+      '--import',
+      'tsx',
+      ...reportTo(join(root, reporter)),
+      join(root, program),
+    ]
+    return (part) => [...fromSource, ...part]
+  }
+  const folder = join(bundles, 'tests')
+  const compiled = (file: string) => join(folder, file.replace(/\.ts$/, '.mjs'))
+  await bundle(
+    [reporter, program, ...files].map((file) => join(root, file)),
+    folder,
+    root,
+  )
+  return (part) => [...reportTo(compiled(reporter)), compiled(program), ...part.map(compiled)]
 }
 
 /**
@@ -116,37 +152,22 @@ interface Result {
   readonly ok: boolean
 }
 
-/** Runs files in a process of their own; its output is shown as it comes, or at the end. */
-function runTests(part: string[], url: string, live: boolean): Promise<Result> {
-  const reporter = [
-    `--test-reporter=${new URL('test-reporter.ts', import.meta.url).href}`,
-    '--test-reporter-destination=stdout',
-  ]
+/** Runs tests in a process of their own; its output is shown as it comes, or at the end. */
+function runTests(program: string[], url: string, live: boolean): Promise<Result> {
   const coverage = options.coverage === undefined ? {} : { NODE_V8_COVERAGE: resolve(options.coverage) }
-  const child = spawn(
-    process.execPath,
-    [
-      '--conditions=source',
-      '--import',
-      'tsx',
-      '--enable-source-maps',
-      ...reporter,
-      join(root, 'tools/test-files.ts'),
-      ...part,
-    ],
-    {
-      cwd: root,
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: {
-        ...process.env,
-        ...coverage,
-        TMPDIR: temporary,
-        [dataDirectoryVariable]: directory,
-        IMHOTEP_TEST_POSTGRES: String(testVersion()),
-        IMHOTEP_TEST_SERVER: url,
-      },
+  const child = spawn(process.execPath, program, {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: {
+      ...process.env,
+      ...coverage,
+      TMPDIR: temporary,
+      [bundleDirectoryVariable]: bundles,
+      [dataDirectoryVariable]: directory,
+      IMHOTEP_TEST_POSTGRES: String(testVersion()),
+      IMHOTEP_TEST_SERVER: url,
     },
-  )
+  })
   children.push(child)
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -159,7 +180,7 @@ function runTests(part: string[], url: string, live: boolean): Promise<Result> {
       if (!live) process.stdout.write(output)
       const [, passed, failed, skipped] = /(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*$/.exec(output) ?? []
       const isSilent = code !== 0 && failed === '0'
-      if (isSilent) console.log(`\nFAILED no test, but their process ended with ${code}: ${part.join(' ')}`)
+      if (isSilent) console.log(`\nFAILED no test, but their process ended with ${code}: node ${program.join(' ')}`)
       resolve({
         passed: Number(passed ?? 0),
         failed: isSilent ? 1 : Number(failed ?? 1),

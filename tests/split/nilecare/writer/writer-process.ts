@@ -40,7 +40,10 @@ export class WriterProcess {
 
   static async start({ route, ...options }: WriterOptions): Promise<WriterProcess> {
     const file = fileURLToPath(new URL('./writer-process-main.ts', import.meta.url))
-    const process = fork(file, [JSON.stringify(options)], { serialization: 'advanced' })
+    const process = fork(file, [JSON.stringify(options)], {
+      serialization: 'advanced',
+      execArgv: ['--conditions=source', '--import', 'tsx'],
+    })
     const writer = new WriterProcess(process, route)
     await once(process, 'message')
     return writer
