@@ -1,4 +1,5 @@
--- Who works, and what is locked. Order of locks: idempotency key, order, sample, items and results, account, numbers, outbox.
+-- Who works, and what is locked. Order of locks: idempotency key, order, sample, legal holds of the tenant, items and
+-- results, account, numbers, outbox.
 -- Everything below an order is changed under the lock of the order, so its parts always agree.
 
 create function laboratory.lock_order(p_order_id uuid) returns laboratory.lab_orders

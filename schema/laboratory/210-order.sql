@@ -115,6 +115,59 @@ $$;
 
 comment on function laboratory.check_requester(uuid, uuid, uuid) is 'about=Patient, encounter and request belong together; returns the clinic of the encounter. IM005 they do not.';
 
+create function laboratory.tests_of(p_panel_ids uuid[]) returns uuid[]
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select array(
+    select distinct t.id
+    from laboratory.lab_panel_members m
+    join laboratory.lab_tests t on t.id = m.test_id
+    where
+      m.panel_id = any (p_panel_ids) and (m.tenant_id = core.require_tenant() or m.tenant_id is null) and t.active
+  )
+$$;
+
+comment on function laboratory.tests_of(uuid[]) is 'about=The active tests of panels.';
+
+create function laboratory.panels_to_charge(p_codes text[]) returns uuid[]
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_panel record;
+  v_panels uuid[] := '{}';
+begin
+  for v_panel in
+    select t.id, c.code, laboratory.tests_of(array[t.id]) as tests
+    from pg_catalog.unnest(p_codes) as c (code)
+    cross join lateral laboratory.find_test(c.code) as t
+    where t.kind = 'panel'
+  loop
+    if v_panel.tests = '{}' then
+      raise exception 'the panel "%" holds no tests', v_panel.code
+        using errcode = 'IM005', hint = 'add members to laboratory.lab_panel_members';
+    end if;
+    v_panels := v_panels || v_panel.id;
+  end loop;
+  -- the smallest goes first, of equal ones the last named
+  for v_panel in
+    select p.id, laboratory.tests_of(array[p.id]) as tests
+    from pg_catalog.unnest(v_panels) with ordinality as p (id, n)
+    order by pg_catalog.cardinality(laboratory.tests_of(array[p.id])), p.n desc
+  loop
+    if v_panel.tests <@ laboratory.tests_of(pg_catalog.array_remove(v_panels, v_panel.id)) then
+      v_panels := pg_catalog.array_remove(v_panels, v_panel.id);
+    end if;
+  end loop;
+  return v_panels;
+end
+$$;
+
+comment on function laboratory.panels_to_charge(text[]) is 'about=The panels among codes, without those whose tests all lie in the others. IM005 no such test, or a panel without tests.';
+
 create function laboratory.place_order(
   p_patient_id uuid,
   p_codes text[],
@@ -149,6 +202,7 @@ declare
   v_items jsonb := '[]';
   v_tests uuid[] := '{}';
   v_panels uuid[];
+  v_in_panels uuid[];
   v_item_id uuid;
   v_charge_id uuid;
   v_charged boolean := false;
@@ -189,21 +243,12 @@ begin
       using errcode = '22023', hint = 'give the clinic whose laboratory works on it';
   end if;
 
-  -- what is ordered: panels opened, a test once; one that an ordered panel holds is not charged beside it
-  v_panels := array(
-    select t.id
-    from pg_catalog.unnest(p_codes) as c (code)
-    cross join lateral laboratory.find_test(c.code) as t
-    where t.kind = 'panel'
-  );
+  -- what is ordered: panels opened, a test once; what ordered panels hold is not charged beside them
+  v_panels := laboratory.panels_to_charge(p_codes);
+  v_in_panels := laboratory.tests_of(v_panels);
   foreach v_code in array p_codes loop
     v_test := laboratory.find_test(v_code);
-    continue when exists (
-      select
-      from laboratory.lab_panel_members m
-      where
-        m.panel_id = any (v_panels) and m.test_id = v_test.id and (m.tenant_id = v_tenant or m.tenant_id is null)
-    );
+    continue when v_test.id = any (v_in_panels) or v_test.kind = 'panel' and v_test.id <> all (v_panels);
     if v_test.kind = 'panel' then
       v_charge_id := laboratory.charge(p_encounter_id, v_code, 'laboratory.lab_orders', v_order_id);
     end if;
@@ -232,10 +277,6 @@ begin
       v_minutes := greatest(v_minutes, (v_items -> -1 ->> 'minutes')::int);
     end loop;
   end loop;
-  if v_minutes = 0 then
-    raise exception 'the panel "%" holds no tests', v_code
-      using errcode = 'IM005', hint = 'add members to laboratory.lab_panel_members';
-  end if;
 
   insert into laboratory.lab_orders (
     tenant_id, id, order_number, service_request_id, patient_id, encounter_id, clinic_id, source, ordering_doctor_id,

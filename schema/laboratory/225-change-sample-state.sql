@@ -85,6 +85,8 @@ begin
         (v_at at time zone 'UTC')::date + coalesce((core.setting('laboratory.retain_days') #>> '{}')::int, 7)
       );
     when 'disposed' then
+      -- a hold that is being placed is waited for
+      perform pg_catalog.pg_advisory_xact_lock_shared(compliance.holds_lock_key(p_sample.tenant_id));
       if compliance.is_under_hold('laboratory', 'samples', p_sample.id, p_sample.patient_id) then
         raise exception 'sample % is under a legal hold', p_sample.id
           using errcode = 'IM007', hint = 'keep it until the hold is lifted';

@@ -22,7 +22,9 @@ to lab_owner;
 do $$
 begin
   if to_regprocedure('compliance.is_under_hold(text, text, uuid, uuid)') is not null then
-    grant execute on function compliance.is_under_hold(text, text, uuid, uuid) to lab_owner;
+    grant execute on function
+      compliance.is_under_hold(text, text, uuid, uuid), compliance.holds_lock_key(uuid)
+    to lab_owner;
   end if;
 end
 $$;

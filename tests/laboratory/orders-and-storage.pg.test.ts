@@ -81,6 +81,29 @@ test('place_order: a test that an ordered panel holds is not charged beside it, 
   }
 })
 
+test('place_order: a panel whose tests all lie in other ordered panels is not charged, whatever order they are named in', async () => {
+  const { asFirst, patientId, doctorId } = laboratory
+  const encounterId = await openEncounter()
+  await asSuperuser(`select from billing.open_account($1, $2)`, [patientId, encounterId])
+  await addPanel('ALL3', ['HB', 'K', 'NA'])
+  await addPanel('HBK', ['HB', 'K'])
+  await addPanel('EMPTY', [])
+  await price('KNA', 'ALL3', 'HBK', 'HB', 'EMPTY')
+  const charged = async (codes: string[]) => {
+    const order = await asFirst((tx) =>
+      placeLabOrder(tx, { patientId, codes, encounterId, orderingDoctorId: doctorId }),
+    )
+    return chargesFrom(order.id)
+  }
+
+  assert.deepEqual(await charged(['ALL3', 'KNA']), ['ALL3'])
+  assert.deepEqual(await charged(['KNA', 'ALL3', 'HB']), ['ALL3'])
+  assert.deepEqual(await charged(['KNA', 'HBK', 'ALL3']), ['ALL3'])
+  assert.deepEqual(await charged(['KNA', 'KNA']), ['KNA'])
+  assert.deepEqual(await charged(['KNA', 'HBK']), ['HBK', 'KNA'], 'each holds a test that the other has not')
+  await assert.rejects(charged(['HB', 'EMPTY']), { sqlstate: 'IM005' })
+})
+
 test('cancel_order_item: takes its charge back, a panel with its last test; what is on a bill asks for a credit note', async () => {
   const { asFirst, patientId, doctorId, hospital } = laboratory
   const encounterId = await openEncounter()
@@ -173,7 +196,6 @@ test('storage: one sample a position; disposal waits for the date, and for a leg
      values ($1, $2, $3, 'cold_store', 'FR-1', 'Fridge')`,
     [hospital.tenant, locationId, hospital.clinicId],
   )
-  await stubLegalHolds()
   const [one, two] = [await orderOnBench(laboratory, ['HB']), await orderOnBench(laboratory, ['HB'])]
   const store = (sampleId: string) =>
     asFirst((tx) => changeSampleState(tx, { sampleId, to: 'stored', locationId, storagePosition: 'A1' }))
@@ -188,13 +210,24 @@ test('storage: one sample a position; disposal waits for the date, and for a leg
 
   assert.equal(disposed.toStatus, 'disposed')
   await store(at(two.samples, 0).id)
-  await assert.rejects(
-    laboratory.asFirst(async (tx) => {
-      await tx.query(`set local test.hold = 'yes'`)
-      return changeSampleState(tx, { sampleId: at(two.samples, 0).id, to: 'disposed', reasonCode: 'spilled' })
-    }),
-    { sqlstate: 'IM007' },
-  )
+  const held = at(two.samples, 0).id
+  let disposing: Promise<unknown> = Promise.resolve()
+  await withTenant(hospital.admin, contextOf(hospital.tenant, { user: hospital.users[0] }), async (tx) => {
+    const scope = { schema: 'laboratory', table: 'samples', row_ids: [held] }
+    await tx.query(`select from compliance.place_hold('a court asked for it', p_scope => $1)`, [scope])
+    const [self] = await tx.query<{ pid: number }>('select pg_backend_pid() as pid')
+    const disposal = { isOver: false }
+    disposing = dispose(held, 'spilled').finally(() => (disposal.isOver = true))
+    disposing.catch(() => undefined)
+    for (let isWaiting = false; !isWaiting && !disposal.isOver;) {
+      const [row] = await tx.query<{ isWaiting: boolean }>(
+        'select exists (select from pg_locks l where $1 = any (pg_blocking_pids(l.pid))) as "isWaiting"',
+        [self?.pid],
+      )
+      isWaiting = row?.isWaiting ?? false
+    }
+  })
+  await assert.rejects(disposing, { sqlstate: 'IM007' }, 'a disposal waits for a hold that is being placed')
 })
 
 test('a correction of a partial report makes a new version, and the final report follows it', async () => {
@@ -292,18 +325,6 @@ async function openEncounter(): Promise<string> {
   return id
 }
 
-/** Answers what the session setting test.hold says, when the database has no legal holds yet. */
-async function stubLegalHolds(): Promise<void> {
-  await laboratory.hospital.admin.query(
-    `create or replace function compliance.is_under_hold(p_schema text, p_table text, p_row_id uuid, p_patient_id uuid)
-       returns boolean language sql stable
-     as $$ select current_setting('test.hold', true) = 'yes' $$`,
-  )
-  await laboratory.hospital.admin.query(
-    'grant execute on function compliance.is_under_hold(text, text, uuid, uuid) to lab_owner',
-  )
-}
-
 function asSuperuser(sql: string, params: readonly unknown[]): Promise<unknown> {
   const { admin, tenant, users } = laboratory.hospital
   return withTenant(admin, contextOf(tenant, { user: users[0] }), (tx) => tx.query(sql, [...params]))
@@ -315,6 +336,23 @@ async function price(...codes: string[]): Promise<void> {
      select $1, code, code, 'lab', 100 from unnest($2::text[]) code
      on conflict do nothing`,
     [laboratory.hospital.tenant, codes],
+  )
+}
+
+async function addPanel(code: string, members: readonly ('HB' | 'K' | 'NA')[]): Promise<void> {
+  const { hospital, tests } = laboratory
+  const id = randomUUID()
+  await asSuperuser(
+    `insert into laboratory.lab_tests (
+       tenant_id, id, code, name, kind, department_code, tat_minutes, transport_temp, requires_authorisation, active
+     )
+     values ($1, $2, $3, $3, 'panel', 'biochemistry', 240, 'ambient', false, true)`,
+    [hospital.tenant, id, code],
+  )
+  await asSuperuser(
+    `insert into laboratory.lab_panel_members (tenant_id, panel_id, test_id, seq)
+     select $1, $2, m.id, m.seq from unnest($3::uuid[]) with ordinality as m (id, seq)`,
+    [hospital.tenant, id, members.map((member) => tests[member])],
   )
 }
 
@@ -338,4 +376,17 @@ async function chargesOf(orderId: string): Promise<string[]> {
     [orderId],
   )
   return rows.map(({ charge }) => charge)
+}
+
+/** Codes that an order, and each of its items, was charged for. */
+async function chargesFrom(orderId: string): Promise<string[]> {
+  const rows = await laboratory.hospital.admin.query<{ code: string }>(
+    `select c.code
+     from billing.charge_items b
+     join billing.charge_master c on c.tenant_id = b.tenant_id and c.id = b.charge_id
+     where b.source_id = $1 or b.source_id in (select id from laboratory.lab_order_items where order_id = $1)
+     order by c.code`,
+    [orderId],
+  )
+  return rows.map(({ code }) => code)
 }
