@@ -116,11 +116,14 @@ create function insurance.keep_submitted_claim() returns trigger
 as $$
 begin
   if old.status not in ('draft', 'ready') and (
-    new.sub_type, new.priority, new.billable_period, new.admission_at, new.expected_los_days, new.care_team,
-    new.diagnoses, new.procedures, new.accident, new.delay_reason
-  ) is distinct from (
-    old.sub_type, old.priority, old.billable_period, old.admission_at, old.expected_los_days, old.care_team,
-    old.diagnoses, old.procedures, old.accident, old.delay_reason
+    (
+      new.sub_type, new.priority, new.billable_period, new.admission_at, new.expected_los_days, new.care_team,
+      new.diagnoses, new.procedures, new.accident, new.delay_reason
+    ) is distinct from (
+      old.sub_type, old.priority, old.billable_period, old.admission_at, old.expected_los_days, old.care_team,
+      old.diagnoses, old.procedures, old.accident, old.delay_reason
+    )
+    or new.use = 'claim' and new.pre_auth_ref is distinct from coalesce(old.pre_auth_ref, new.pre_auth_ref)
   ) then
     raise exception 'claim % was submitted and stays as it is', old.id
       using errcode = 'IM001', hint = 'draft an enhancement or a resubmission of it';

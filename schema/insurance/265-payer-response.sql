@@ -154,7 +154,11 @@ begin
   update insurance.insurance_claims c
   set
     outcome = coalesce(p_response ->> 'outcome', 'complete'), adjudication = v_answer, dispatch_status = 'complete',
-    pre_auth_ref = coalesce(p_response ->> 'pre_auth_ref', c.pre_auth_ref),
+    -- a claim keeps that of its pre-authorisation: it tells what holds of the wallet for it
+    pre_auth_ref = case
+      when c.use = 'claim' then coalesce(c.pre_auth_ref, p_response ->> 'pre_auth_ref')
+      else coalesce(p_response ->> 'pre_auth_ref', c.pre_auth_ref)
+    end,
     payer_claim_ref = coalesce(p_response ->> 'payer_claim_ref', c.payer_claim_ref),
     auto_approved = coalesce((p_response ->> 'auto_approved')::boolean, false),
     reject_reason = coalesce(p_response -> 'reject_reason', c.reject_reason),

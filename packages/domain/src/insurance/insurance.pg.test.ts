@@ -630,6 +630,27 @@ test('messages: sent, failed for good and sent after all, and the answer complet
   assert.match(await claimState(other.id), /^submitted/)
 })
 
+test('a claim keeps the reference of its pre-authorisation, whatever the answer to it says, and the hold ends with the payment', async () => {
+  const place = scheme()
+  const { run } = place.hospital
+  const { claim, preauthId } = await claimSubmitted(place)
+  await answer(place, claim.correlationId, approval({ preAuthRef: 'ANOTHER' }))
+  const notice = { payerId: place.payerId, utr: 'UTR-R', paidOn: '2026-01-02', claimId: claim.id, amount: 10_000 }
+  const payment = await run((tx) => recordPaymentNotice(tx, notice))
+  await run((tx) => settleClaimPayment(tx, payment.id))
+
+  const [answered] = await rows<{ ref: string; raw: string }>(
+    `select c.pre_auth_ref as ref, e.raw ->> 'pre_auth_ref' as raw
+     from insurance.insurance_claims c
+     join insurance.adjudication_events e on e.claim_id = c.id and e.to_status = 'approved'
+     where c.id = $1`,
+    [claim.id],
+  )
+  assert.deepEqual(answered, { ref: claim.preAuthRef, raw: 'ANOTHER' })
+  assert.equal(await claimState(claim.id), 'paid 0.00')
+  assert.equal(await claimState(preauthId), 'closed 0.00')
+})
+
 test('payments: one per transfer and claim, more than approved is disputed and needs a reason', async () => {
   const place = scheme()
   const { run } = place.hospital
