@@ -96,6 +96,28 @@ $$;
 
 comment on function billing.check_invoice_totals() is 'about=At commit: the lines of a bill that left the draft state add up to its subtotal, discount, tax and total (IM553).';
 
+create function billing.check_account_open() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_account_id uuid;
+begin
+  select a.id into v_account_id
+  from billing.invoices i
+  join billing.accounts a on a.tenant_id = i.tenant_id and a.id = i.account_id
+  where i.tenant_id = new.tenant_id and i.id = new.invoice_id and a.status = 'closed';
+  if found then
+    raise exception 'account % is closed', v_account_id
+      using errcode = 'IM558', hint = 'reopen it with billing.set_account_status, giving the reason';
+  end if;
+  return new;
+end
+$$;
+
+comment on function billing.check_account_open() is 'about=Before insert: the bills of a closed account stay paid as they are; neither money nor a reversal comes to them (IM558).';
+
 create function billing.check_ledger_balance() returns trigger
   language plpgsql
   security definer

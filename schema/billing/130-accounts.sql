@@ -1,6 +1,7 @@
 -- billing.accounts: the account of a stay or visit; its row is the lock of everything that changes its totals.
 --
--- total_charged   what is to be paid: unbilled charges and issued bills, less credit notes
+-- total_charged   what is to be paid: unbilled charges and issued bills, less credit notes, which count on their own account
+--                 until they are used for a bill of another
 -- total_paid      what the patient paid, advances included, less refunds
 -- total_claimed   the part of the bills that a payer owes
 -- total_written_off  the part of the patient's bills that was given up
@@ -70,9 +71,9 @@ comment on column billing.accounts.payer_class is 'class=financial;about=Who pay
 comment on column billing.accounts.payer_id is 'class=financial;about=The payer whose tariffs apply.';
 comment on column billing.accounts.coverage_id is 'class=financial;about=The policy or scheme membership behind the payer.';
 comment on column billing.accounts.credit_limit is 'class=financial;about=How much the patient may owe and still leave.';
-comment on column billing.accounts.total_charged is 'class=financial;about=Unbilled charges and issued bills, less credit notes.';
+comment on column billing.accounts.total_charged is 'class=financial;about=Unbilled charges and issued bills, less credit notes; one that is used for a bill of another account counts there.';
 comment on column billing.accounts.total_paid is 'class=financial;about=Payments of the patient, advances included, less refunds.';
-comment on column billing.accounts.total_claimed is 'class=financial;about=Issued bills to payers, less their credit notes.';
+comment on column billing.accounts.total_claimed is 'class=financial;about=Issued bills to payers, less their credit notes; one that is used for a bill of another account counts there.';
 comment on column billing.accounts.total_written_off is 'class=financial;about=What was given up of bills to the patient.';
 comment on column billing.accounts.balance is 'class=financial;about=What the patient owes; below zero, what the hospital owes.';
 comment on column billing.accounts.closed_at is 'class=financial;about=When it was last closed.';

@@ -85,6 +85,8 @@ create policy tenant_isolation on billing.payment_allocations
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create trigger payment_allocations_account_open before insert on billing.payment_allocations
+  for each row execute function billing.check_account_open();
 create trigger payment_allocations_append_only before update or delete on billing.payment_allocations
   for each row execute function core.refuse_change();
 create trigger payment_allocations_no_truncate before truncate on billing.payment_allocations

@@ -1,6 +1,6 @@
 -- Money meets bills. billing.allocate is the one place where it does, for payments, payers' payments and credit notes: the
--- caller has locked the source's row and says what it has to give; the bill is locked here. Several bills in one
--- transaction: in the order of their ids.
+-- caller has locked the source's row, and accounts whose totals may move, and says what the source has to give; the bill is
+-- locked here. Several bills in one transaction: in the order of their ids.
 
 create function billing.add_allocation(
   p_invoice billing.invoices,
@@ -16,6 +16,8 @@ create function billing.add_allocation(
 as $$
 declare
   v_allocation billing.payment_allocations;
+  v_account_id uuid;
+  v_claimed numeric := case when p_invoice.payer_id is null then 0 else p_amount end;
 begin
   insert into billing.payment_allocations (
     tenant_id, invoice_id, payment_id, claim_payment_id, credit_note_id, amount, reverses_id, reason, idempotency_key
@@ -33,7 +35,13 @@ begin
     -- the credit note reduced the receivable when it was issued
     update billing.invoices i
     set allocated = i.allocated + p_amount
-    where i.tenant_id = p_invoice.tenant_id and i.id = p_source_id;
+    where i.tenant_id = p_invoice.tenant_id and i.id = p_source_id
+    returning i.account_id into v_account_id;
+    -- and counted on its own account then: now it counts where it is used
+    if v_account_id <> p_invoice.account_id then
+      perform billing.add_to_totals(v_account_id, p_charged => p_amount, p_claimed => v_claimed);
+      perform billing.add_to_totals(p_invoice.account_id, p_charged => -p_amount, p_claimed => -v_claimed);
+    end if;
   else
     perform billing.post_entries(
       'allocation', v_allocation.id, p_invoice.clinic_id, p_invoice.patient_id, p_invoice.currency,
@@ -169,7 +177,7 @@ begin
 end
 $$;
 
-comment on function billing.allocate(text, uuid, numeric, text, uuid, numeric, text) is 'about=For operations of payment and insurance: lets a source (payment, claim_payment, credit_note) pay so much of a bill. The caller holds the lock of the source''s row; p_source_amount is all that the source may give (its amount less refunds). Posts advance to receivable. Same key, same row. IM001 not a bill that can be paid, IM005, IM006 the wrong payer, IM011, IM554 more than is open, IM555 more than is left, IM556 other currency.';
+comment on function billing.allocate(text, uuid, numeric, text, uuid, numeric, text) is 'about=For operations of payment and insurance: lets a source (payment, claim_payment, credit_note) pay so much of a bill. The caller holds the lock of the source''s row; p_source_amount is all that the source may give (its amount less refunds). Posts advance to receivable. Same key, same row. IM001 not a bill that can be paid, IM005, IM006 the wrong payer, IM011, IM554 more than is open, IM555 more than is left, IM556 other currency, IM558 account closed.';
 
 create function billing.reverse_allocation(p_allocation_id uuid, p_reason text) returns billing.payment_allocations
   language plpgsql
@@ -218,7 +226,7 @@ begin
 end
 $$;
 
-comment on function billing.reverse_allocation(uuid, text) is 'about=For operations of payment and insurance: takes an allocation back, once; the caller holds the lock of the source''s row. What credit notes on the bill have left takes its place. IM002 reason missing, IM005.';
+comment on function billing.reverse_allocation(uuid, text) is 'about=For operations of payment and insurance: takes an allocation back, once; the caller holds the lock of the source''s row. What credit notes on the bill have left takes its place. IM002 reason missing, IM005, IM558 account closed.';
 
 create function billing.use_credit_notes(p_invoice_id uuid) returns void
   language plpgsql
@@ -259,6 +267,7 @@ declare
   v_note billing.invoices;
   v_invoice billing.invoices;
 begin
+  perform billing.lock_accounts_of(null, array[p_credit_note_id, p_invoice_id]);
   -- both are rows of one table: in the order of their ids
   perform billing.lock_invoice(least(p_credit_note_id, p_invoice_id));
   perform billing.lock_invoice(greatest(p_credit_note_id, p_invoice_id));
@@ -276,7 +285,7 @@ begin
 end
 $$;
 
-comment on function billing.allocate_credit(uuid, uuid, numeric, text) is 'about=Uses what is left of a credit note for another bill of the same patient and payer. IM001 not a bill that can be paid, IM005, IM006 another debtor, IM011, IM554 more than is open, IM555 more than is left, IM556.';
+comment on function billing.allocate_credit(uuid, uuid, numeric, text) is 'about=Uses what is left of a credit note for another bill of the same patient and payer; the amount counts on the account of that bill. IM001 not a bill that can be paid, IM005, IM006 another debtor, IM011, IM554 more than is open, IM555 more than is left, IM556, IM558 an account is closed.';
 
 create function billing.reverse_credit(p_allocation_id uuid, p_reason text) returns billing.payment_allocations
   language plpgsql
@@ -296,10 +305,11 @@ begin
     raise exception 'allocation % is not the use of a credit note on another bill', p_allocation_id
       using errcode = 'IM005', hint = 'choose a row that billing.allocate_credit made';
   end if;
+  perform billing.lock_accounts_of(null, array[v_allocation.credit_note_id, v_allocation.invoice_id]);
   perform billing.lock_invoice(least(v_allocation.credit_note_id, v_allocation.invoice_id));
   perform billing.lock_invoice(greatest(v_allocation.credit_note_id, v_allocation.invoice_id));
   return billing.reverse_allocation(p_allocation_id, p_reason);
 end
 $$;
 
-comment on function billing.reverse_credit(uuid, text) is 'about=Takes back the use of a credit note for another bill. IM002 reason missing, IM005.';
+comment on function billing.reverse_credit(uuid, text) is 'about=Takes back the use of a credit note for another bill. IM002 reason missing, IM005, IM558 an account is closed.';

@@ -70,13 +70,27 @@ export function accountsOutOfStep({ admin, tenant }: Hospital): Promise<unknown[
 export const outOfStepSql = `
   select a.id, a.total_charged, s.charged, a.total_paid, s.paid, a.total_claimed, s.claimed
   from billing.accounts a
+  -- what credit notes of other accounts cover here, and those of this one elsewhere
+  cross join lateral (
+    select
+      coalesce(sum(m.amount), 0) as charged,
+      coalesce(sum(m.amount) filter (where m.payer_id is not null), 0) as claimed
+    from (
+      select i.payer_id, case when i.account_id = a.id then -l.amount else l.amount end as amount
+      from billing.payment_allocations l
+      join billing.invoices i on i.tenant_id = l.tenant_id and i.id = l.invoice_id
+      join billing.invoices n on n.tenant_id = l.tenant_id and n.id = l.credit_note_id
+      where (i.account_id = a.id) <> (n.account_id = a.id)
+    ) m
+  ) c
   cross join lateral (
     select
       (select coalesce(sum(net), 0) from billing.charge_items i where i.account_id = a.id and i.status = 'billable')
       + (
         select coalesce(sum(case kind when 'credit_note' then -total else total end), 0) from billing.invoices i
         where i.account_id = a.id and i.status not in ('draft', 'quoted', 'discarded')
-      ) as charged,
+      )
+      + c.charged as charged,
       (
         select coalesce(sum(amount - refunded), 0) from payment.payments p
         where p.account_id = a.id and p.status not in ('pending', 'failed', 'voided')
@@ -92,7 +106,8 @@ export const outOfStepSql = `
       (
         select coalesce(sum(case kind when 'credit_note' then -total else total end), 0) from billing.invoices i
         where i.account_id = a.id and i.payer_id is not null and i.status not in ('draft', 'quoted', 'discarded')
-      ) as claimed
+      )
+      + c.claimed as claimed
   ) s
   where a.tenant_id = $1
     and (a.total_charged, a.total_paid, a.total_claimed) <> (s.charged, s.paid, s.claimed)`

@@ -290,6 +290,76 @@ test('allocateCredit: what is left of a credit note on a paid bill pays another 
     assert.deepEqual(await accountsOutOfStep(hospital), [])
   }))
 
+test('allocateCredit: what a credit note of another account pays counts on the account of the bill, and comes back', () =>
+  withHospital(async (hospital) => {
+    const { run, clinicId } = hospital
+    const patientId = await addPatient(hospital, 'Meera')
+    const visit = await addChargeCode(hospital, 'VISIT', '100')
+    const openBilled = async () => {
+      const { id: accountId } = await run((tx) => openAccount(tx, { patientId, clinicId }))
+      await charge(hospital, accountId, visit)
+      return { accountId, bill: await run((tx) => issueInvoice(tx, { accountId })) }
+    }
+    const [first, second] = [await openBilled(), await openBilled()]
+    const balances = () => Promise.all([first, second].map(({ accountId }) => balance(hospital, accountId)))
+    const items = [{ purpose: 'invoice' as const, invoiceId: first.bill.id, amount: '100' }]
+    await run((tx) =>
+      receivePayment(tx, { key: 'pay-the-bill', mode: 'cash', amount: '100', accountId: first.accountId, items }),
+    )
+    const note = await run((tx) => issueCreditNote(tx, { invoiceId: first.bill.id, reason: 'not done' }))
+    const use = (key: string) =>
+      run((tx) => allocateCredit(tx, { creditNoteId: note.id, invoiceId: second.bill.id, amount: '100', key }))
+    assert.deepEqual(await balances(), ['-100.00', '100.00'])
+
+    const used = await use('use-credit')
+    assert.deepEqual(await use('use-credit'), used)
+    assert.deepEqual(await balances(), ['0.00', '0.00'])
+    assert.deepEqual(await accountsOutOfStep(hospital), [])
+    await run((tx) => reverseCredit(tx, used.id, 'other bill'))
+    assert.deepEqual(await balances(), ['-100.00', '100.00'])
+    assert.deepEqual(await accountsOutOfStep(hospital), [])
+
+    const last = await use('use-again')
+    for (const { accountId } of [first, second]) await run((tx) => closeAccount(tx, accountId))
+    const takeBack = () => run((tx) => reverseCredit(tx, last.id, 'other bill'))
+    await assert.rejects(takeBack(), AccountClosedError)
+    await run((tx) => setAccountStatus(tx, second.accountId, 'active', 'the credit was not for it'))
+    await assert.rejects(takeBack(), AccountClosedError)
+    await run((tx) => setAccountStatus(tx, first.accountId, 'active', 'the credit comes back'))
+    await takeBack()
+    assert.deepEqual(await balances(), ['-100.00', '100.00'])
+  }))
+
+test('allocateCredit: a payer’s credit on another account leaves what the patients owe', () =>
+  withHospital(async (hospital) => {
+    const { run, clinicId } = hospital
+    const patientId = await addPatient(hospital, 'Meera')
+    const payerId = await addPayer(hospital)
+    const visit = await addChargeCode(hospital, 'VISIT', '100')
+    const openBilled = async () => {
+      const { id: accountId } = await run((tx) =>
+        openAccount(tx, { patientId, clinicId, payerClass: 'insurance', payerId }),
+      )
+      await charge(hospital, accountId, visit)
+      return run((tx) => issueInvoice(tx, { accountId, payerId }))
+    }
+    const [first, second] = [await openBilled(), await openBilled()]
+    const items = [{ purpose: 'invoice' as const, invoiceId: first.id, amount: '100' }]
+    await run((tx) => receivePayment(tx, { key: 'pay-the-bill', mode: 'cash', amount: '100', clinicId, items }))
+    const note = await run((tx) => issueCreditNote(tx, { invoiceId: first.id, reason: 'not done' }))
+
+    await run((tx) => allocateCredit(tx, { creditNoteId: note.id, invoiceId: second.id, amount: '40' }))
+
+    const totals = await run((tx) =>
+      tx.query('select total_charged, total_claimed from billing.accounts order by account_number'),
+    )
+    assert.deepEqual(totals, [
+      { total_charged: '40.00', total_claimed: '40.00' },
+      { total_charged: '60.00', total_claimed: '60.00' },
+    ])
+    assert.deepEqual(await accountsOutOfStep(hospital), [])
+  }))
+
 test('closeAccount: only when everything is billed and paid or written off, by two people; then nothing is added', () =>
   withHospital(async (hospital) => {
     const { run, users } = hospital

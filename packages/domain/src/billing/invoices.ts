@@ -132,7 +132,7 @@ export const allocateCreditSql = `select ${allocationColumns}\nfrom billing.allo
 /**
  * Uses what is left of a credit note for another bill of the same patient and payer.
  * @throws IllegalTransitionError (IM001), NotFoundError (IM005), NotPermittedError (IM006), IdempotencyKeyReusedError (IM011),
- * OverAllocatedError (IM554), SourceExhaustedError (IM555)
+ * OverAllocatedError (IM554), SourceExhaustedError (IM555), AccountClosedError (IM558)
  */
 export async function allocateCredit(tx: Transaction, input: AllocateCreditInput): Promise<Allocation> {
   const { creditNoteId, invoiceId, amount, key = null } = input
@@ -143,7 +143,7 @@ export const reverseCreditSql = `select ${allocationColumns}\nfrom billing.rever
 
 /**
  * Takes back the use of a credit note for another bill.
- * @throws ReasonRequiredError (IM002), NotFoundError (IM005)
+ * @throws ReasonRequiredError (IM002), NotFoundError (IM005), AccountClosedError (IM558)
  */
 export async function reverseCredit(tx: Transaction, allocationId: string, reason: string): Promise<Allocation> {
   return single(await tx.query<Allocation>(reverseCreditSql, [allocationId, reason]))

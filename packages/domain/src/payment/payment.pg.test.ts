@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import {
+  AccountClosedError,
   IdempotencyKeyReusedError,
   IllegalTransitionError,
   IntentExpiredError,
@@ -14,7 +15,7 @@ import {
   SourceExhaustedError,
   TotalsMismatchError,
 } from '@imhotep/postgres'
-import { closeAccount } from '../billing/accounts.ts'
+import { closeAccount, setAccountStatus } from '../billing/accounts.ts'
 import { accountsOutOfStep, addAccount, addChargeCode, asAdmin, charge, ledger } from '../billing/billing.fixture.ts'
 import { issueCreditNote, issueInvoice, type Invoice } from '../billing/invoices.ts'
 import { withHospital, type Hospital } from '../hospital.fixture.ts'
@@ -474,6 +475,48 @@ test('a cheque for an account that was closed meanwhile becomes an advance', () 
 
     assert.deepEqual([cleared.status, cleared.allocated, cleared.accountId], ['completed', '0.00', null])
     assert.deepEqual(await ledger(hospital), { advance: -300, bank: 300, cash: 300, revenue: -300 })
+    assert.deepEqual(await accountsOutOfStep(hospital), [])
+  }))
+
+test('reverseAllocation: a closed account keeps its bills paid; reopened with a reason, it lets the payment go', () =>
+  withHospital(async (hospital) => {
+    const { run } = hospital
+    const { accountId, bill } = await addBill(hospital, '300')
+    const payment = await advance(hospital, accountId, '300')
+    await run((tx) => allocatePayment(tx, { paymentId: payment.id, invoiceId: bill.id, amount: '300' }))
+    await run((tx) => closeAccount(tx, accountId))
+    const allocationId = await onlyAllocation(hospital, payment.id)
+    const takeBack = () => run((tx) => reverseAllocation(tx, allocationId, 'another family'))
+    const dispute = await run((tx) =>
+      openDispute(tx, {
+        paymentId: payment.id,
+        providerRef: 'dp-1',
+        reasonCode: '10.4',
+        amount: '300',
+        respondBy: new Date('2031-01-01'),
+      }),
+    )
+
+    await assert.rejects(takeBack(), AccountClosedError)
+    await assert.rejects(
+      run((tx) => decideDispute(tx, dispute.id, 'accepted', 'not contested')),
+      AccountClosedError,
+    )
+    await assert.rejects(
+      asAdmin(
+        hospital,
+        `insert into billing.payment_allocations (tenant_id, invoice_id, payment_id, amount, reverses_id, reason)
+         values ($1, $2, $3, -300, $4, 'another family')`,
+        [hospital.tenant, bill.id, payment.id, allocationId],
+      ),
+      { sqlstate: 'IM558' },
+    )
+    assert.equal(await statusOf(hospital, 'billing.invoices', bill.id), 'paid')
+    assert.equal(await statusOf(hospital, 'billing.accounts', accountId), 'closed')
+
+    await run((tx) => setAccountStatus(tx, accountId, 'active', 'the payment was for another'))
+    await takeBack()
+    assert.equal(await statusOf(hospital, 'billing.invoices', bill.id), 'issued')
     assert.deepEqual(await accountsOutOfStep(hospital), [])
   }))
 
