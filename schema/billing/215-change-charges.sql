@@ -7,6 +7,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_item billing.charge_items;
+  v_account billing.accounts;
 begin
   select i.* into v_item
   from billing.charge_items i
@@ -15,7 +16,7 @@ begin
     raise exception 'charge item % does not exist', p_charge_item_id
       using errcode = 'IM005', hint = 'choose a charge item of the tenant';
   end if;
-  perform billing.lock_account(v_item.account_id);
+  v_account := billing.lock_account(v_item.account_id);
   select i.* into v_item
   from billing.charge_items i
   where i.tenant_id = v_tenant and i.id = p_charge_item_id
@@ -24,11 +25,15 @@ begin
     raise exception 'charge item % is on a bill', p_charge_item_id
       using errcode = 'IM557', hint = 'write a credit note on that bill first';
   end if;
+  if v_account.status = 'closed' and v_item.status <> 'aborted' then
+    raise exception 'account % is closed', v_account.id
+      using errcode = 'IM558', hint = 'reopen it, or use another account';
+  end if;
   return v_item;
 end
 $$;
 
-comment on function billing.lock_charge(uuid) is 'about=A charge that is not billed, locked with its account. IM005 no such charge item, IM557 it is on a bill.';
+comment on function billing.lock_charge(uuid) is 'about=A charge that is not billed, locked with its account. IM005 no such charge item, IM557 it is on a bill, IM558 its account is closed; cancelled ones come all the same.';
 
 create function billing.cancel_charge(p_charge_item_id uuid, p_reason text) returns billing.charge_items
   language plpgsql

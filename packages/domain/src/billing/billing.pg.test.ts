@@ -124,6 +124,30 @@ test('packages: include what was charged before and after up to their quantity, 
     assert.deepEqual(await accountsOutOfStep(hospital), [])
   }))
 
+test('cancelCharge: what a billed package included stays as it is once the account is closed', () =>
+  withHospital(async (hospital) => {
+    const { run } = hospital
+    const day = await addChargeCode(hospital, 'BED', '1000', { kind: 'room' })
+    const bundle = await addChargeCode(hospital, 'PKG', '5000', {
+      kind: 'package',
+      components: [{ code: 'BED', quantity: 2 }],
+    })
+    const accountId = await addAccount(hospital)
+    await charge(hospital, accountId, bundle)
+    const [kept, cancelled] = [await charge(hospital, accountId, day), await charge(hospital, accountId, day)]
+    const bill = await run((tx) => issueInvoice(tx, { accountId }))
+    const items = [{ purpose: 'invoice' as const, invoiceId: bill.id, amount: bill.total }]
+    await run((tx) => receivePayment(tx, { key: 'pay-the-bill', mode: 'cash', amount: bill.total, accountId, items }))
+    const cancel = ({ id }: { id: string }) => run((tx) => cancelCharge(tx, id, 'went home'))
+    const aborted = await cancel(cancelled)
+    await run((tx) => closeAccount(tx, accountId))
+
+    await assert.rejects(cancel(kept), AccountClosedError)
+    assert.deepEqual(await cancel(cancelled), aborted)
+    await run((tx) => setAccountStatus(tx, accountId, 'active', 'one day too many'))
+    assert.equal((await cancel(kept)).status, 'aborted')
+  }))
+
 test('charges: a concession needs reason and approver; a cancelled source may be charged anew; a payer brings its prices', () =>
   withHospital(async (hospital) => {
     const { run } = hospital
