@@ -26,10 +26,11 @@ select
     else 'over 90'
   end as bucket
 from billing.invoices i
-join facility.clinics c on c.tenant_id = i.tenant_id and c.id = i.clinic_id
+left join facility.clinics c on c.tenant_id = i.tenant_id and c.id = i.clinic_id
 cross join lateral (
   select
-    coalesce(i.due_on, (i.issued_at at time zone c.timezone)::date) as due_on, (now() at time zone c.timezone)::date as today
+    coalesce(i.due_on, (i.issued_at at time zone z.name)::date) as due_on, (now() at time zone z.name)::date as today
+  from (select coalesce(c.timezone, 'UTC') as name) as z -- another service may not have heard of the clinic
 ) o
 where i.status in ('issued', 'partially_paid') and i.kind <> 'credit_note';
 

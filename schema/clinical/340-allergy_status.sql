@@ -15,8 +15,10 @@ select
   count(a.id) filter (where a.criticality = 'high') as high_criticality,
   max(a.updated_at) as last_stated_at
 from patient.patients p
+-- in a join condition the planner would ask for the ids once for each allergy of the tenant
+left join lateral unnest(patient.ids_of(p.id)) as i (id) on true
 left join clinical.allergies a
-  on a.tenant_id = p.tenant_id and a.patient_id = any (patient.ids_of(p.id)) and a.clinical_status = 'active'
+  on a.tenant_id = p.tenant_id and a.patient_id = i.id and a.clinical_status = 'active'
   and a.verification_status not in ('refuted', 'entered_in_error') and a.deleted_at is null
 where p.deleted_at is null
 group by p.tenant_id, p.id;

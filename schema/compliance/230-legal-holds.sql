@@ -29,13 +29,15 @@ create function compliance.is_under_hold(p_schema text, p_table text, p_row_id u
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_people uuid[] := patient.ids_of(p_patient_id);
 begin
   return exists (
     select
     from compliance.legal_holds h
     where
       h.tenant_id = core.require_tenant() and h.status = 'active'
-      and (h.patient_id is null or h.patient_id = any (patient.ids_of(p_patient_id)))
+      and (h.patient_id is null or h.patient_id = any (v_people))
       and compliance.scope_covers(h.scope, p_schema, p_table, p_row_id)
   );
 end

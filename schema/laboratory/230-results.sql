@@ -43,10 +43,11 @@ create function laboratory.day_of(p_result laboratory.lab_results) returns date
 as $$
 begin
   return (
-    select (p_result.resulted_at at time zone c.timezone)::date
+    -- another service may not have heard of the clinic
+    select (p_result.resulted_at at time zone coalesce(c.timezone, 'UTC'))::date
     from laboratory.lab_order_items i
     join laboratory.lab_orders o on o.tenant_id = i.tenant_id and o.id = i.order_id
-    join facility.clinics c on c.tenant_id = o.tenant_id and c.id = o.clinic_id
+    left join facility.clinics c on c.tenant_id = o.tenant_id and c.id = o.clinic_id
     where i.tenant_id = p_result.tenant_id and i.id = p_result.order_item_id
   );
 end

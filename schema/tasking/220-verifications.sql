@@ -272,7 +272,7 @@ begin
     and tasking.acting_user_id() in (
       v_verification.created_by,
       (
-        select t.completed_by
+        select coalesce(t.completed_by, t.assigned_to)
         from tasking.tasks t
         where t.tenant_id = v_verification.tenant_id and t.id = v_verification.task_id
       )

@@ -43,8 +43,8 @@ before(async () => {
 after(() => ward.hospital.close())
 
 /** A task of the patient that is done only when the EMR shows it, with a verification that runs. */
-async function addVerification() {
-  const task = await addTask(ward, { patientId: visit.patientId, requiresVerification: true })
+async function addVerification(assignment: { readonly assignedTo?: string } = {}) {
+  const task = await addTask(ward, { patientId: visit.patientId, requiresVerification: true, ...assignment })
   const input = {
     taskId: task.id,
     emrSystem: 'EPIC',
@@ -293,4 +293,14 @@ test('decideVerification: who did the task does not confirm it, and may say that
   const other = await addVerification()
   const rejected = await asGiver((tx) => decideVerification(tx, other.verification.id, false, 'not entered yet'))
   assert.equal(rejected.status, 'rejected')
+})
+
+test('decideVerification: who has the task does not confirm it, whoever opened the verification', async () => {
+  const { hospital, asReceiver } = ward
+  const { verification } = await addVerification({ assignedTo: hospital.users[1] })
+
+  await assert.rejects(
+    asReceiver((tx) => decideVerification(tx, verification.id, true)),
+    NotPermittedError,
+  )
 })
