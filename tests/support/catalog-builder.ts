@@ -92,6 +92,7 @@ export function addColumn(table: Table, name: string, type: string, more: Partia
     ordinal: table.columns.size + 1,
     type,
     notNull: true,
+    unvalidatedNotNull: null,
     default: null,
     identity: null,
     generated: null,

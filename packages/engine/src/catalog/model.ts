@@ -163,6 +163,8 @@ export interface Column {
   /** As format_type prints it: `numeric(14,2)`, `timestamp with time zone`, `auth.user_role`. */
   readonly type: string
   notNull: boolean
+  /** The NOT NULL constraint that holds for new rows alone (PostgreSQL 18), null where all rows were looked at or may be null. */
+  unvalidatedNotNull: string | null
   default: string | null
   readonly identity: 'always' | 'by default' | null
   readonly generated: string | null

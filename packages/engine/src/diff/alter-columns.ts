@@ -1,6 +1,7 @@
 import { quoteIdentifier } from '../bundle/quote.ts'
 import type { Catalog, Column, Table } from '../catalog/model.ts'
 import { countingClauses } from '../print/print-sequence.ts'
+import { addNotNullStatement } from '../print/print-constraint.ts'
 import { columnClause, columnSettings } from '../print/print-table.ts'
 import { lowerCase, qualified, quoteKey } from '../print/sql-text.ts'
 import type { Changes } from './changes.ts'
@@ -95,8 +96,18 @@ function addColumn(before: Table, after: Table, name: string): DiffStatement[] {
   if (!column) return []
   const object = `column ${after.schema}.${after.name}.${name}`
   const add = `alter table ${qualified(after)} add column ${columnClause(after, column)}`
-  const settings = columnSettings(after, column).map((sql) => statement(object, sql))
-  if (column.notNull && column.default === null && column.generated === null && column.identity === null) {
+  const isUnvalidated = column.unvalidatedNotNull !== null
+  const settings = [
+    ...(isUnvalidated ? [addNotNullStatement(after, column)] : []),
+    ...columnSettings(after, column),
+  ].map((sql) => statement(object, sql))
+  if (
+    column.notNull &&
+    !isUnvalidated &&
+    column.default === null &&
+    column.generated === null &&
+    column.identity === null
+  ) {
     return [
       statement(object, add, 'needs a person', 'fails where the table has rows: fill it first, or give it a default'),
       ...settings,
@@ -151,7 +162,8 @@ function alterColumn(
   if (isRetyped) found.push(retype(object, alter, old, column))
   if (setsDefault && column.default !== null)
     found.push(statement(object, `${alter} set default ${lowerCase(column.default)}`))
-  if (changed.has('notNull')) found.push(...changeNotNull(object, alter, table, old, column, options))
+  if (changed.has('notNull') || changed.has('unvalidatedNotNull'))
+    found.push(...changeNotNull(object, alter, table, old, column, options))
   if (changed.has('identity') || changed.has('identitySequence'))
     found.push(...changeIdentity(object, alter, table, old, column))
   found.push(...changeSettings(object, alter, changed, old, column))
@@ -187,6 +199,24 @@ function changeNotNull(
   column: Column,
   options: DiffOptions,
 ): DiffStatement[] {
+  const [before, after] = [old.unvalidatedNotNull, column.unvalidatedNotNull]
+  if (after !== null) {
+    if (before !== null)
+      return [
+        statement(
+          object,
+          `alter table ${qualified(table)} rename constraint ${quoteIdentifier(before)} to ${quoteIdentifier(after)}`,
+        ),
+      ]
+    return [
+      ...(old.notNull ? [statement(object, `${alter} drop not null`)] : []),
+      statement(object, addNotNullStatement(table, column)),
+    ]
+  }
+  if (before !== null && column.notNull)
+    return [
+      validation(object, `alter table ${qualified(table)} validate constraint ${quoteIdentifier(before)}`, options),
+    ]
   if (!column.notNull)
     return old.identity !== null && column.identity !== null ? [] : [statement(object, `${alter} drop not null`)]
   // Without it an identity cannot be added, and until then nobody could insert a row.

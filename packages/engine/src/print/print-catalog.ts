@@ -5,7 +5,7 @@ import { parseSql, type ParsedStatement } from '../parse/parse-sql.ts'
 import { orderObjects, type ParsedObject } from './order-objects.ts'
 import { printAccess } from './print-access.ts'
 import { printComments } from './print-comments.ts'
-import { isInsideTable, printLateConstraint } from './print-constraint.ts'
+import { isInsideTable, printLateConstraint, printUnvalidatedNotNulls } from './print-constraint.ts'
 import { printDefaultPrivileges } from './print-default-privileges.ts'
 import { printEventTrigger } from './print-event-trigger.ts'
 import { printIndex } from './print-index.ts'
@@ -89,6 +89,7 @@ function allObjects(catalog: Catalog): UnplacedObject[] {
         .filter((constraint) => !isInsideTable(constraint))
         .map((constraint) => printLateConstraint(table, constraint)),
     ),
+    ...tables.flatMap((table) => printUnvalidatedNotNulls(catalog, table)),
     ...[...catalog.views.values()].map(printView),
     ...[...catalog.statistics.values()].map((statistics) => printStatistics(catalog, statistics)),
     ...owners.flatMap((owner) => [...owner.rules.values()].map((rule) => printRule(owner, rule))),

@@ -1,5 +1,5 @@
 import { quoteIdentifier } from '../bundle/quote.ts'
-import type { Constraint, Table } from '../catalog/model.ts'
+import type { Catalog, Column, Constraint, Table } from '../catalog/model.ts'
 import { unplaced, type UnplacedObject } from './printed-object.ts'
 import { lowerCase, qualified } from './sql-text.ts'
 
@@ -23,4 +23,34 @@ export function printLateConstraint(table: Table, constraint: Constraint): Unpla
   const object = `constraint ${constraint.name} on ${owner}`
   const place = { section: 'constraints', phase: 'foreign keys' } as const
   return unplaced(object, table.schema, place, [addConstraintStatement(table, constraint)], { owner })
+}
+
+/** NOT NULL that holds for new rows alone. */
+export function addNotNullStatement(table: Table, { name, unvalidatedNotNull }: Column): string {
+  const constraint = quoteIdentifier(unvalidatedNotNull ?? '')
+  return `alter table ${qualified(table)} add constraint ${constraint} not null ${quoteIdentifier(name)} not valid`
+}
+
+/** They come behind the rows, which may break them; those of a parent bring the same for its children along. */
+export function printUnvalidatedNotNulls(catalog: Catalog, table: Table): UnplacedObject[] {
+  const owner = `${table.schema}.${table.name}`
+  const place = { section: 'constraints', phase: 'foreign keys' } as const
+  return [...table.columns.values()]
+    .filter((column) => column.unvalidatedNotNull !== null && !isNotNullOfParent(catalog, table, column))
+    .map((column) =>
+      unplaced(
+        `constraint ${column.unvalidatedNotNull} on ${owner}`,
+        table.schema,
+        place,
+        [addNotNullStatement(table, column)],
+        { owner },
+      ),
+    )
+}
+
+function isNotNullOfParent(catalog: Catalog, table: Table, { name, unvalidatedNotNull }: Column): boolean {
+  const parents = table.partitionOf === null ? table.inherits : [table.partitionOf]
+  return parents.some(
+    (parent) => catalog.tables.get(parent)?.columns.get(name)?.unvalidatedNotNull === unvalidatedNotNull,
+  )
 }

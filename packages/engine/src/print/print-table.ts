@@ -110,7 +110,7 @@ export function columnClause(table: Table, column: Column): string {
     ...(column.identity === null ? [] : [identityClause(table, column)]),
     ...(column.generated === null ? [] : [generatedClause(column.generated)]),
     ...(column.default === null ? [] : [`default ${lowerCase(column.default)}`]),
-    ...(column.notNull && column.identity === null ? ['not null'] : []),
+    ...(column.notNull && column.unvalidatedNotNull === null && column.identity === null ? ['not null'] : []),
   ].join(' ')
 }
 

@@ -20,7 +20,7 @@ import { changeOptions } from './relation-options.ts'
 import { sequenceClauses, sequenceOptions } from './sequences.ts'
 import { listBehind, trimmed } from './source-text.ts'
 import { alterAttributes } from './types.ts'
-import { forgetUnvalidated, unvalidatedColumn } from './unvalidated-not-null.ts'
+import { unvalidatedColumn } from './unvalidated-column.ts'
 
 type AlterNode = Extract<Node, { AlterTableStmt: unknown }>['AlterTableStmt']
 export type Command = Extract<Node, { AlterTableCmd: unknown }>['AlterTableCmd']
@@ -113,8 +113,7 @@ function alterColumn(fold: Fold, { table, command, text, end, isOnly }: Alter): 
     }
     case 'AT_SetNotNull':
     case 'AT_DropNotNull':
-      for (const own of reached) forgetUnvalidated(fold.catalog, own, name)
-      return each({ notNull: command.subtype === 'AT_SetNotNull' })
+      return each({ notNull: command.subtype === 'AT_SetNotNull', unvalidatedNotNull: null })
     case 'AT_AlterColumnType': {
       const column = def && 'ColumnDef' in def ? def.ColumnDef : undefined
       const type = typeText(fold, column?.typeName ?? {})
@@ -224,7 +223,7 @@ function alterParts(fold: Fold, { table, command, text, isOnly }: Alter): boolea
       return true
     case 'AT_DropConstraint':
       for (const own of reached) {
-        endUnvalidated(fold, own, name, false)
+        endUnvalidated(own, name, false)
         dropConstraint(fold, own, nameInside(fold, own, table, name))
       }
       return true
@@ -233,7 +232,7 @@ function alterParts(fold: Fold, { table, command, text, isOnly }: Alter): boolea
       return true
     case 'AT_ValidateConstraint':
       for (const own of reached) {
-        endUnvalidated(fold, own, name, true)
+        endUnvalidated(own, name, true)
         validateConstraint(own, name)
       }
       return true
@@ -257,11 +256,9 @@ function alterParts(fold: Fold, { table, command, text, isOnly }: Alter): boolea
 }
 
 /** A NOT NULL constraint that was not valid is validated, or dropped. */
-function endUnvalidated({ catalog }: Fold, table: Table, constraint: string, notNull: boolean): void {
-  const column = unvalidatedColumn(catalog, table, constraint)
-  if (!column) return
-  forgetUnvalidated(catalog, table, column.name)
-  change(table, column.name, { notNull })
+function endUnvalidated(table: Table, constraint: string, notNull: boolean): void {
+  const column = unvalidatedColumn(table, constraint)
+  if (column) change(table, column.name, { notNull, unvalidatedNotNull: null })
 }
 
 /** What a constraint of a table is called in a partition. */

@@ -30,6 +30,7 @@ export function plainColumn(fold: Fold, name: string, type: string, ordinal: num
     ordinal,
     type,
     notNull: false,
+    unvalidatedNotNull: null,
     default: null,
     identity: null,
     generated: null,

@@ -11,7 +11,6 @@ import { rekey } from './rekey.ts'
 import { indexKeys, isIndexNameTaken } from './index-keys.ts'
 import { relationOptions } from './relation-options.ts'
 import { parenthesesBehind } from './source-text.ts'
-import { forgetUnvalidated, noteUnvalidated } from './unvalidated-not-null.ts'
 
 export type ConstraintNode = Extract<Node, { Constraint: unknown }>['Constraint']
 
@@ -83,8 +82,8 @@ function setNotNull(fold: Fold, table: Table, columns: string[], node: Constrain
     for (const name of columns) {
       const column = own.columns.get(name)
       if (!column) continue
-      if (!node.skip_validation) forgetUnvalidated(fold.catalog, own, name)
-      else if (!column.notNull) noteUnvalidated(fold.catalog, own, column, constraint)
+      if (!node.skip_validation) column.unvalidatedNotNull = null
+      else if (!column.notNull) column.unvalidatedNotNull = constraint
       column.notNull = true
     }
   }

@@ -19,7 +19,15 @@ export function inheritColumn(table: Table, column: Column): void {
 }
 
 /** An identity is the parent's alone, but for partitions of PostgreSQL 17 and later. */
-const NOT_INHERITED = { comment: null, identity: null, identitySequence: null, statistics: null, options: [] }
+const NOT_INHERITED = {
+  comment: null,
+  identity: null,
+  identitySequence: null,
+  statistics: null,
+  options: [],
+  // a new table has no old rows
+  unvalidatedNotNull: null,
+}
 
 /** What a new or attached partition takes over: keys, checks, foreign keys, indexes, row triggers. Never policies or grants. */
 export function inheritFrom(fold: Fold, table: Table, parentKey: string): void {

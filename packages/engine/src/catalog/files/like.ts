@@ -54,6 +54,7 @@ function copyColumn(fold: Fold, table: Table, column: Column, has: Has): Column 
     comment: has('comments') ? column.comment : null,
     statistics: null,
     options: [],
+    unvalidatedNotNull: null,
   }
 }
 

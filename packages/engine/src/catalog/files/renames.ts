@@ -11,6 +11,7 @@ import { find, findIndex, indexNamed, relationName, typeNamed, type Name } from 
 import { findOther } from './others.ts'
 import { rekey } from './rekey.ts'
 import { listInParentheses } from './source-text.ts'
+import { unvalidatedColumn } from './unvalidated-column.ts'
 import { moveRelation, moveRoutine, moveType } from './move-objects.ts'
 import { renameSchema } from './rename-schema.ts'
 
@@ -103,9 +104,11 @@ function renamePart(fold: Fold, node: RenameNode, from: string, to: string): voi
   }
   if (!table) return
   if (node.renameType === 'OBJECT_POLICY') return rekey(table.policies, from, to, { name: to })
-  // an inherited check has one name in the whole tree, keys have their own
-  const isShared = table.constraints.get(from)?.kind === 'check'
+  // an inherited check or not null has one name in the whole tree, keys have their own
+  const isShared = table.constraints.get(from)?.kind === 'check' || unvalidatedColumn(table, from) !== undefined
   for (const own of isShared ? withPartitions(fold.catalog, table) : [table]) {
+    const column = unvalidatedColumn(own, from)
+    if (column) column.unvalidatedNotNull = to
     rekey(own.constraints, from, to, { name: to })
     rekey(own.indexes, from, to, { name: to })
   }

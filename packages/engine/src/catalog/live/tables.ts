@@ -81,7 +81,7 @@ export function addTables(catalog: Catalog, rows: TableRow[]): void {
 /** Of tables and materialized views, whose indexes name them by number. */
 export const columnsQuery = `
   select n.nspname::text as schema, c.relname::text as table_name, a.attname::text as name,
-    a.attnum as number, pg_catalog.format_type(a.atttypid, a.atttypmod) as type, a.attnotnull as not_null,
+    a.attnum as number, pg_catalog.format_type(a.atttypid, a.atttypmod) as type, a.attnotnull as not_null, k.conname::text as unvalidated_not_null,
     pg_catalog.pg_get_expr(d.adbin, d.adrelid) as expression, a.attidentity::text as identity,
     a.attgenerated::text as generated,
     case when a.attcollation <> t.typcollation then (
@@ -97,6 +97,8 @@ export const columnsQuery = `
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     join pg_catalog.pg_type t on t.oid = a.atttypid
     left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+    left join pg_catalog.pg_constraint k
+      on k.conrelid = a.attrelid and k.contype = 'n' and k.conkey = array[a.attnum] and not k.convalidated
     left join pg_catalog.pg_description e
       on e.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass and e.objoid = a.attrelid and e.objsubid = a.attnum
   where c.relkind in ('r', 'p', 'm') and c.relpersistence <> 't' and a.attnum > 0 and not a.attisdropped
@@ -110,6 +112,7 @@ export interface ColumnRow {
   number: number
   type: string
   not_null: boolean
+  unvalidated_not_null: string | null
   expression: string | null
   identity: string
   generated: string
@@ -134,6 +137,7 @@ export function addColumns(catalog: Catalog, rows: ColumnRow[]): void {
       ordinal: (columns?.size ?? 0) + 1,
       type,
       notNull: row.not_null,
+      unvalidatedNotNull: row.unvalidated_not_null,
       default: row.generated === '' ? row.expression : null,
       identity: row.identity === 'a' ? 'always' : row.identity === 'd' ? 'by default' : null,
       generated: row.generated === '' ? null : row.generated === 'v' ? `${row.expression} virtual` : row.expression,

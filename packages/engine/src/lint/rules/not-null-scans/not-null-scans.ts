@@ -1,5 +1,4 @@
 import { quoteIdentifier } from '../../../bundle/quote.ts'
-import { unvalidatedNotNull } from '../../../catalog/files/unvalidated-not-null.ts'
 import type { Table } from '../../../catalog/model.ts'
 import { path } from '../../../parse/references.ts'
 import { addedConstraint, droppedConstraints, existingSteps, type AlterStep } from '../../locks/alter-steps.ts'
@@ -19,7 +18,7 @@ export const notNullScans: LintRule = {
     for (const step of existingSteps(statement, moment)) {
       const table = moment.catalog.tables.get(step.table)
       for (const column of columnsScanned(step, table)) {
-        const waiting = table ? unvalidatedNotNull(moment.catalog, table, column) : null
+        const waiting = table?.columns.get(column)?.unvalidatedNotNull ?? null
         if (table && waiting === null && isProven(table, column, droppedConstraints(statement))) continue
         yield {
           at: step.start,
