@@ -17,6 +17,7 @@ export type { Module, ModuleFile, Separate, StartOfTable } from './modules/modul
 
 export * from './catalog/model.ts'
 export { readCatalog, readCatalogInside } from './catalog/live.ts'
+export { CatalogLockedError } from './catalog/errors.ts'
 export {
   foldErrors,
   foldFiles,

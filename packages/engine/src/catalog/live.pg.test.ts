@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { connect, type Database } from '@imhotep/postgres'
 import { emptyDatabase } from '../../../../tests/support/database.ts'
 import { compareCatalogs } from './compare.ts'
+import { CatalogLockedError } from './errors.ts'
 import { readCatalog, readCatalogInside } from './live.ts'
 
 async function withDatabase<T>(sql: string, work: (db: Database) => Promise<T>): Promise<T> {
@@ -139,4 +140,52 @@ test('readCatalog: reads again when a view is dropped while it reads', async () 
   })
 
   assert.deepEqual([...catalog.tables.keys(), ...catalog.views.keys()], [])
+})
+
+const LOCKED = `create table public.t (x int); create view public.v as select x from public.t`
+
+test('readCatalog: says who holds a view for longer than it waits, and that it could not tell', async () => {
+  await withDatabase(LOCKED, async (db) => {
+    const holder = await db.dedicated()
+    await holder.script(`set application_name = 'long job'; begin; lock table public.v in access exclusive mode`)
+
+    const reading = readCatalog(db, { lockTimeout: '100ms' })
+
+    await assert.rejects(reading, (error) => {
+      assert.ok(error instanceof CatalogLockedError)
+      assert.deepEqual([error.code, error.exitCode, error.pid], ['IMH_CATALOG_LOCKED', 2, holder.pid])
+      assert.match(error.message, /'public\.[tv]' is held by pid \d+, 'long job', since \S+, waited 100ms$/)
+      return true
+    })
+    await holder.release()
+  })
+})
+
+test('readCatalog: says who asks for a view before it, behind somebody who uses it', async () => {
+  await withDatabase(LOCKED, async (db) => {
+    const [user, asking, watching] = [await db.dedicated(), await db.dedicated(), await db.dedicated()]
+    await user.script('begin; select from public.v')
+    const altering = asking.script('alter view public.v rename to w')
+    const waits = `select from pg_locks where not granted and pid = ${asking.pid}`
+    while ((await watching.query(waits)).length === 0);
+
+    const reading = readCatalog(db, { lockTimeout: '100ms' })
+
+    await assert.rejects(reading, (error) => error instanceof CatalogLockedError && error.pid === asking.pid)
+    await user.script('rollback')
+    await altering
+    for (const connection of [user, asking, watching]) await connection.release()
+  })
+})
+
+test('readCatalogInside: has a limit of its own, and gives that of the transaction back', async () => {
+  await withDatabase(LOCKED, (db) =>
+    db.transaction(async (tx) => {
+      await tx.query(`set local lock_timeout = '77s'`)
+
+      await readCatalogInside(tx)
+
+      assert.deepEqual(await tx.query('show lock_timeout'), [{ lock_timeout: '77s' }])
+    }),
+  )
 })

@@ -1,10 +1,13 @@
-import { DatabaseError, type Database, type Statement, type Transaction } from '@imhotep/postgres'
+import { DatabaseError, LockTimeoutError, type Database, type Statement, type Transaction } from '@imhotep/postgres'
+import { CatalogLockedError } from './errors.ts'
+import { holderText, type Holder } from './holder-text.ts'
 import { emptyCatalog, type Catalog } from './model.ts'
 import { numberColumns } from './live/column-numbers.ts'
 import { addConstraints, constraintsQuery, type ConstraintRow } from './live/constraints.ts'
 import { addDefaultPrivileges, defaultPrivilegesQuery, type DefaultPrivilegeRow } from './live/default-privileges.ts'
 import { addEventTriggers, eventTriggersQuery, type EventTriggerRow } from './live/event-triggers.ts'
 import { addGrants, grantsQuery, type GrantRow } from './live/grants.ts'
+import { IN_USER_SCHEMA } from './live/fragments.ts'
 import { addIndexes, indexesQuery, type IndexRow } from './live/indexes.ts'
 import { addOthers, othersQuery, type OtherRow } from './live/others.ts'
 import { addPolicies, policiesQuery, type PolicyRow } from './live/policies.ts'
@@ -27,19 +30,28 @@ import { addTriggers, triggersQuery, type TriggerRow } from './live/triggers.ts'
 import { addTypes, typesQuery, type TypeRow } from './live/types.ts'
 import { addViews, viewsQuery, type ViewRow } from './live/views.ts'
 
+export interface ReadOptions {
+  /** How long a definition is waited for that somebody holds with ACCESS EXCLUSIVE, as PostgreSQL writes it. */
+  readonly lockTimeout?: string
+}
+
+const LOCK_TIMEOUT = '10s'
+
 /**
  * Reads the schema of a database: one query per kind of object, all of one snapshot, sent together. System schemas,
  * temporary objects and what belongs to an extension are left out. Every name in an expression carries its schema.
+ * @throws CatalogLockedError when somebody else holds a table or view for longer than the limit
  */
-export async function readCatalog(db: Database): Promise<Catalog> {
+export async function readCatalog(db: Database, { lockTimeout = LOCK_TIMEOUT }: ReadOptions = {}): Promise<Catalog> {
   for (let reading = 1; ; reading++) {
     try {
       return await db.transaction((tx) => readObjects(tx), {
         isolation: 'repeatable read',
         readOnly: true,
-        first: [settings('')],
+        first: [settings('', lockTimeout)],
       })
     } catch (error) {
+      if (error instanceof LockTimeoutError) throw await lockedError(db, lockTimeout, error)
       if (reading === READINGS || !isDroppedMeanwhile(error)) throw error
     }
   }
@@ -56,21 +68,47 @@ function isDroppedMeanwhile(error: unknown): boolean {
   )
 }
 
-/** The same inside an open transaction, which sees what it has changed itself. */
+async function lockedError(db: Database, limit: string, cause: unknown): Promise<CatalogLockedError> {
+  const [lock] = await db.query<Holder & { relation: string; granted: boolean }>(lockQuery)
+  if (!lock) return new CatalogLockedError(`waited ${limit} for a lock that was given back just then`, null, { cause })
+  const { relation, granted, pid } = lock
+  const text = `'${relation}' is ${granted ? 'held' : 'asked for'} by ${holderText(lock)}, waited ${limit}`
+  return new CatalogLockedError(text, pid, { cause })
+}
+
+/** ACCESS EXCLUSIVE is the only lock in the way of a reader; who waits for it keeps those behind waiting as well. */
+const lockQuery = `
+  select n.nspname || '.' || c.relname as relation, l.granted, l.pid, a.application_name as application,
+    a.xact_start as since
+  from pg_catalog.pg_locks l
+    join pg_catalog.pg_class c on c.oid = l.relation
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    left join pg_catalog.pg_stat_activity a using (pid)
+  where l.locktype = 'relation' and l.mode = 'AccessExclusiveLock' and ${IN_USER_SCHEMA}
+    and l.database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
+  order by l.granted desc, c.relkind in ('i', 'I'), a.xact_start, relation limit 1`
+
+/**
+ * The same inside an open transaction, which sees what it has changed itself.
+ * @throws LockTimeoutError when somebody else holds a table or view for longer than the limit
+ */
 export async function readCatalogInside(tx: Transaction): Promise<Catalog> {
-  const [before] = await tx.query<{ path: string }>(`select pg_catalog.current_setting('search_path') as path`)
-  const { sql, params } = settings('')
+  const [before] = await tx.query<{ path: string; wait: string }>(
+    `select pg_catalog.current_setting('search_path') as path, pg_catalog.current_setting('lock_timeout') as wait`,
+  )
+  const { sql, params } = settings('', LOCK_TIMEOUT)
   await tx.query(sql, params)
   const catalog = await readObjects(tx)
-  const after = settings(before?.path ?? '')
+  const after = settings(before?.path ?? '', before?.wait ?? '0')
   await tx.query(after.sql, after.params)
   return catalog
 }
 
 /** With an empty search path PostgreSQL prints every name with its schema. */
-function settings(searchPath: string): Statement {
-  const sql = `select pg_catalog.set_config('search_path', $1, true), pg_catalog.set_config('jit', 'off', true)`
-  return { sql, params: [searchPath] }
+function settings(searchPath: string, lockTimeout: string): Statement {
+  const sql = `select pg_catalog.set_config('search_path', $1, true), pg_catalog.set_config('lock_timeout', $2, true),
+    pg_catalog.set_config('jit', 'off', true)`
+  return { sql, params: [searchPath, lockTimeout] }
 }
 
 async function readObjects(tx: Transaction): Promise<Catalog> {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Connection } from '@imhotep/postgres'
+import { holderText, type Holder } from '../catalog/holder-text.ts'
 import { MigrationCancelledError, MigrationLockedError, MigrationLockLostError } from './errors.ts'
 import type { HistoryTable } from './history-table.ts'
 import { sha256 } from './migration-file.ts'
@@ -86,13 +87,12 @@ async function isHeld(connection: Connection, key: string, pid: number): Promise
 }
 
 async function lockHolder(connection: Connection, key: string): Promise<{ pid: number | null; text: string }> {
-  const rows = await connection.query<{ pid: number; application: string | null; since: Date | null }>(
+  const rows = await connection.query<Holder>(
     `select l.pid, a.application_name as application, a.backend_start as since
      from pg_catalog.pg_locks l left join pg_catalog.pg_stat_activity a using (pid) where ${LOCK_ROW}`,
     [key],
   )
   const holder = rows[0]
   if (!holder) return { pid: null, text: 'it has just ended' }
-  const since = holder.since ? `, since ${holder.since.toISOString()}` : ''
-  return { pid: holder.pid, text: `pid ${holder.pid}, '${holder.application ?? ''}'${since}` }
+  return { pid: holder.pid, text: holderText(holder) }
 }
