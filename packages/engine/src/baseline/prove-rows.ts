@@ -1,7 +1,7 @@
 import { connect, describeTarget, type Database } from '@imhotep/postgres'
 import { quoteIdentifier } from '../bundle/quote.ts'
 import type { Catalog } from '../catalog/model.ts'
-import { quoteKey } from './additions/names.ts'
+import { quoteKey } from '../print/sql-text.ts'
 import type { DataSink } from './dump.ts'
 import { readDump } from './read-dump.ts'
 

@@ -1,6 +1,6 @@
 import { connect, type Database } from '@imhotep/postgres'
 import { compareRows } from '../baseline/prove-rows.ts'
-import { compareDetails, readDetails, type Detail } from '../baseline/read-details.ts'
+import { compareDetails, readDetails, type Detail } from '../catalog/read-details.ts'
 import { compareCatalogs, type Difference } from '../catalog/compare.ts'
 import { readCatalog } from '../catalog/live.ts'
 import type { Catalog } from '../catalog/model.ts'

@@ -1,7 +1,7 @@
 import { quoteIdentifier, quoteLiteral } from '../../bundle/quote.ts'
 import type { Catalog } from '../../catalog/model.ts'
 import type { VerifyPolicy } from '../../verify/policy.ts'
-import { quoteKey } from './names.ts'
+import { quoteKey } from '../../print/sql-text.ts'
 
 /** One statement that the baseline adds to the export, and the rule of verify that asks for it. */
 export interface Addition {

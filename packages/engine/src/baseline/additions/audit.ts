@@ -4,7 +4,7 @@ import { nameOf } from '../../verify/context.ts'
 import { matchesName } from '../../verify/match-name.ts'
 import { add, describeColumn, type Drafting } from './addition.ts'
 import { recordFunction, touchFunction } from './kernel.ts'
-import { quoteKey } from './names.ts'
+import { quoteKey } from '../../print/sql-text.ts'
 import { hasParent, isAudited } from './scope.ts'
 
 /** Who made and changed a row, and a line in the log for every change of it. */

@@ -5,7 +5,8 @@ import { classOf, isAppendOnly, isProtected, nameOf, ownerOf, retentionOf } from
 import { parseTags } from '../../verify/tags.ts'
 import { add, advise, describeColumn, type Drafting } from './addition.ts'
 import { hasParent, plannedScope } from './scope.ts'
-import { columnKey, quoteKey } from './names.ts'
+import { quoteKey } from '../../print/sql-text.ts'
+import { columnKey } from './names.ts'
 
 /** What the policy says of tables, said by the tables themselves; and rows of a protected class that are never deleted. */
 export function addCompliance(draft: Drafting): void {

@@ -1,7 +1,8 @@
 import { quoteIdentifier, quoteLiteral } from '../../bundle/quote.ts'
 import type { VerifyPolicy } from '../../verify/policy.ts'
 import { add, type Drafting } from './addition.ts'
-import { quoteKey, schemaOf } from './names.ts'
+import { quoteKey } from '../../print/sql-text.ts'
+import { schemaOf } from './names.ts'
 
 /**
  * What tenancy stands on: the table of tenants, the function that sets the tenant of a transaction and the one that reads

@@ -3,7 +3,7 @@ import type { Grant, Policy, Table } from '../../catalog/model.ts'
 import { policyStatement } from '../../print/print-policy.ts'
 import { isAppendOnly, isProtected, nameOf } from '../../verify/context.ts'
 import { add, advise, type Drafting } from './addition.ts'
-import { quoteKey } from './names.ts'
+import { quoteKey } from '../../print/sql-text.ts'
 import { applicationRole, tenantOfRequest } from './kernel.ts'
 import { isTenantTable } from './scope.ts'
 

@@ -1,6 +1,6 @@
 import type { Database } from '@imhotep/postgres'
-import type { Difference } from '../catalog/compare.ts'
-import { IN_USER_SCHEMA, notOfExtension } from '../catalog/live/fragments.ts'
+import type { Difference } from './compare.ts'
+import { IN_USER_SCHEMA, notOfExtension } from './live/fragments.ts'
 
 /** One property that the catalog model does not hold, as a line. */
 export interface Detail {
