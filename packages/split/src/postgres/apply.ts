@@ -94,9 +94,7 @@ export class LogWriter {
     const [old, now] = [key as Key, keyOfRow(change.table, row as Row)]
     const isMoved = kind === 'update' && old.some((value, at) => value !== now[at])
     if ((row as Row).includes(undefined)) {
-      return this.#run(
-        isMoved ? [moveRow(layout, old, row as Row)] : updateRows(layout, [{ key: now, row: row as Row }]),
-      )
+      return this.#run(isMoved ? moveRow(layout, old, row as Row) : updateRows(layout, [{ key: now, row: row as Row }]))
     }
     if (isMoved) await this.#run([deleteRows(layout, [old])])
     await this.#run(upsertRows(layout, [row as Row]))

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { runOn } from '../../../../tests/support/logical-server.ts'
-import type { Change, MovedTable } from '../model.ts'
+import type { Change, Key, MovedTable } from '../model.ts'
 import { typesRows, typesTable } from './column-types.fixture.ts'
 import { ChangeLogLostError, ChangeLogTablesError, MovedTableAlteredError } from './errors.ts'
 import { digestOf, readUpToNow, twoDatabases, type TwoDatabases } from './two-databases.fixture.ts'
@@ -23,6 +23,8 @@ before(async () => {
      create table numbered (id int primary key, no int generated always as identity, title text, body text);
      alter table numbered alter body set storage external;
      create table other (id int primary key);
+     create table resumed (id int primary key, body text, n int);
+     alter table resumed alter body set storage external;
      create table growing (id int primary key, v text);
      create table resized (id int primary key, v varchar(10))`,
   )
@@ -114,6 +116,31 @@ test('log: a row that is inserted and changed in one batch keeps its long value'
 
   const [row] = await two.serviceDb.query('select id, length(body) as length, n from items where code = $1', ['k'])
   assert.deepEqual(row, { id: 21, length: 20_000, n: 6 })
+})
+
+test('log: a row that took another key between two parts of a copy is one row', async () => {
+  const tables = [table('resumed')]
+  const log = `resumed_${two.shared.name}`
+  await two.sharedDb.query(
+    `insert into resumed values (1, repeat('long', 5000), 1), (2, repeat('gnol', 5000), 2), (3, 'c', 3)`,
+  )
+  const from = await two.source.openLog(log, tables)
+  const copy = async (after: Key | null, limit: number) => {
+    const snapshot = await two.source.snapshot(tables, { exact: false })
+    const chunk = await snapshot.chunk(tables[0] as MovedTable, after, limit)
+    await two.target.load(tables[0] as MovedTable, chunk)
+    await snapshot.close()
+    return chunk.last
+  }
+  const last = await copy(null, 2)
+  await two.sharedDb.query('update resumed set id = id + 10, n = n + 10 where id < 3')
+  await two.sharedDb.query(`update resumed set id = 21, body = 'short' where id = 11`)
+  await copy(await copy(last, 10), 10)
+
+  await two.target.apply(log, await readUpToNow(two.source, log, from, tables))
+
+  assert.deepEqual(await digestOf(two.target, tables), await digestOf(two.source, tables))
+  await two.source.closeLog(log)
 })
 
 test('log: unique values that change places are applied one by one', async () => {

@@ -60,15 +60,29 @@ export function updateRows(layout: Layout, rows: readonly { readonly key: Key; r
   ]
 }
 
-/** Gives a row another key, and the values that the log holds. */
-export function moveRow(layout: Layout, key: Key, row: Row): RowStatement {
+/**
+ * Gives a row another key, and the values that the log holds. A row that has the key already was read later than the change
+ * was made (a copy that went on under a new snapshot) and is newer: it stays, the old one goes.
+ */
+export function moveRow(layout: Layout, key: Key, row: Row): RowStatement[] {
   const set = layout.columns.flatMap((column, at) => (row[at] === undefined ? [] : [{ column, value: row[at] }]))
   const values = set.map(({ column }, at) => `${column.sql} = ($${at + 1}::text[])[1]::${column.cast}`)
-  const where = layout.key.map((column, at) => isSame(column, `($${set.length + at + 1}::text[])[1]`))
-  return {
-    sql: `update ${layout.sql} t set ${values.join(', ')} where ${where.join(' and ')}`,
-    params: [...set.map(({ value }) => arrayLiteral([value])), ...key.map((value) => arrayLiteral([value]))],
-  }
+  const hasKey = (from: number) =>
+    layout.key.map((column, at) => isSame(column, `($${from + at}::text[])[1]`)).join(' and ')
+  const old = key.map((value) => arrayLiteral([value]))
+  const now = layout.keyAt.map((at) => arrayLiteral([row[at]]))
+  return [
+    {
+      sql:
+        `delete from ${layout.sql} t where ${hasKey(1)} ` +
+        `and exists (select from ${layout.sql} t where ${hasKey(1 + old.length)})`,
+      params: [...old, ...now],
+    },
+    {
+      sql: `update ${layout.sql} t set ${values.join(', ')} where ${hasKey(set.length + 1)}`,
+      params: [...set.map(({ value }) => arrayLiteral([value])), ...old],
+    },
+  ]
 }
 
 function isSame({ sql, cast, order }: LocalColumn, value: string): string {
