@@ -4,8 +4,8 @@ import type { MovedTable, Position } from '../model.ts'
 import { ChangeLogLostError, ChangeLogTablesError } from './errors.ts'
 import type { End } from './layout.ts'
 import { publish, publishedTables, unpublish } from './publication.ts'
-import { createSlot } from './slot.ts'
-import { identifier, literal, qualified } from './sql-text.ts'
+import { createSlot, dropSlot } from './slot.ts'
+import { identifier, qualified } from './sql-text.ts'
 
 /**
  * Name of slot and publication. Slots are of the server: two databases may have logs of the same name. Their names take
@@ -54,20 +54,14 @@ export async function openChangeLog(
   } else if (!isSame(published, wanted)) throw new ChangeLogTablesError(log)
   if (slot?.position && published !== null) return slot.position
 
-  if (slot) await session.script(`select pg_drop_replication_slot(${literal(name)})`)
+  if (slot) await dropSlot(session, name)
   return createSlot(session, name)
 }
 
 /** Drops slot and publication; a reader that is still there loses its connection. */
 export async function closeChangeLog(session: Connection, log: string): Promise<void> {
   const name = await slotHere(session, log)
-  const ofThisDatabase = `slot_name = ${literal(name)} and database = current_database()`
-  await session.script(
-    `do $$ begin
-       perform pg_terminate_backend(active_pid, 5000) from pg_replication_slots where ${ofThisDatabase} and active;
-     end $$`,
-  )
-  await session.script(`select pg_drop_replication_slot(slot_name) from pg_replication_slots where ${ofThisDatabase}`)
+  await dropSlot(session, name)
   await unpublish(session, name)
 }
 

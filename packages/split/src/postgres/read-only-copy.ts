@@ -5,7 +5,7 @@ import type { TableName } from '../model.ts'
 import { ReadOnlyCopyError } from './errors.ts'
 import { publish, unpublish } from './publication.ts'
 import { runUnlogged, withSession, withShortLocks } from './session.ts'
-import { createSlot } from './slot.ts'
+import { createSlot, dropSlot } from './slot.ts'
 import { identifier, literal, qualified } from './sql-text.ts'
 
 export interface ReadOnlyCopy {
@@ -37,8 +37,13 @@ export async function makeReadOnlyCopy(copy: ReadOnlyCopy): Promise<void> {
   await withSession(copy.ownerUrl, async (owner) => {
     await publish(owner, name, copy.tables.map(qualified))
     // On one server the subscription would wait for its own transaction to end, were it to make the slot itself.
-    const slots = await owner.query('select from pg_replication_slots where slot_name = $1', [name])
-    if (slots.length === 0) await createSlot(owner, name)
+    const made = await owner.query(
+      'select from pg_replication_slots where slot_name = $1 and confirmed_flush_lsn is not null',
+      [name],
+    )
+    if (made.length > 0) return
+    await dropSlot(owner, name)
+    await createSlot(owner, name)
   })
   await withSession(copy.readerUrl, async (reader) => {
     await closeForWriters(reader, copy.tables)
@@ -82,13 +87,7 @@ export async function dropReadOnlyCopy(copy: ReadOnlyCopy, options: { dropTables
     if (options.dropTables) await reader.script(`drop table if exists ${copy.tables.map(qualified).join(', ')}`)
   })
   await withSession(copy.ownerUrl, async (owner) => {
-    await owner.query(
-      `select pg_terminate_backend(active_pid, 5000) from pg_replication_slots where slot_name = $1 and active`,
-      [name],
-    )
-    await owner.query('select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1', [
-      name,
-    ])
+    await dropSlot(owner, name)
     await unpublish(owner, name)
   })
 }

@@ -4,9 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connect } from '@imhotep/postgres'
 import { logicalDatabase } from '../../../../tests/support/logical-server.ts'
 import { WritersBusyError } from './errors.ts'
+import { openPostgresSide } from './open-postgres-side.ts'
 import { withSession } from './session.ts'
 import { createSlot } from './slot.ts'
 import { openSnapshot } from './snapshot.ts'
+import { movedTables } from './two-databases.fixture.ts'
 
 test('createSlot: names who has not ended, leaves nothing, and succeeds when they have', async () => {
   await using shared = await logicalDatabase('slots')
@@ -57,4 +59,33 @@ test('exact snapshot: when a transaction does not end, its slot does not outlive
   await client.script('rollback')
   await client.release()
   await db.close()
+})
+
+test('openLog: what an earlier one that was killed left to wait on the server is ended', async () => {
+  await using shared = await logicalDatabase('slots')
+  const db = connect(shared.url)
+  await db.query('create table visits (id int primary key)')
+  const side = await openPostgresSide(shared.url)
+  const tables = await movedTables(side)
+  const client = await db.dedicated()
+  await client.script('begin; insert into visits values (1)')
+  const waiting = () =>
+    db.query<{ pid: number }>(
+      'select active_pid as pid from pg_replication_slots where database = $1 and confirmed_flush_lsn is null',
+      [shared.name],
+    )
+  const killed = side.openLog('left', tables)
+  killed.catch(() => undefined)
+  while ((await waiting()).length === 0) await sleep(20)
+
+  const other = await openPostgresSide(shared.url)
+  const opening = other.openLog('left', tables)
+  await assert.rejects(killed)
+  await client.script('commit')
+
+  assert.match(await opening, /^[0-9A-F]+\/[0-9A-F]+$/)
+  assert.deepEqual(await waiting(), [])
+  await other.closeLog('left')
+  await client.release()
+  await Promise.all([side.close(), other.close(), db.close()])
 })

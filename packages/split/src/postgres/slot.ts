@@ -2,6 +2,7 @@ import { DatabaseError, type Connection, type Transaction } from '@imhotep/postg
 import type { Position } from '../model.ts'
 import { WritersBusyError } from './errors.ts'
 import { inTransaction } from './session.ts'
+import { literal } from './sql-text.ts'
 
 /** How long a long transaction may keep a place in the log from being found. */
 export const maxWaitSeconds = 60
@@ -26,6 +27,20 @@ export async function createSlot(session: Connection, name: string, seconds = ma
     }
     throw error
   }
+}
+
+/**
+ * Drops the slot, when this database has it. Who reads it loses the connection, and so does who still waits for it to be
+ * made: of a process that was killed the server does not notice while it waits.
+ */
+export async function dropSlot(session: Connection, name: string): Promise<void> {
+  const ofThisDatabase = `slot_name = ${literal(name)} and database = current_database()`
+  await session.script(
+    `do $$ begin
+       perform pg_terminate_backend(active_pid, 5000) from pg_replication_slots where ${ofThisDatabase} and active;
+     end $$`,
+  )
+  await session.script(`select pg_drop_replication_slot(slot_name) from pg_replication_slots where ${ofThisDatabase}`)
 }
 
 /** Who has been writing for so long: sessions, and transactions that were prepared and left. */
