@@ -47,6 +47,24 @@ export const bookkeepingSchema = `
   end
   $$;
   comment on function imhotep_split.refuse is 'the fence: clients that write to a table which has moved are sent to its new place';
+
+  -- The server asks the table that TRUNCATE names first, and then its partitions.
+  create or replace function imhotep_split.tell_truncate() returns trigger language plpgsql set search_path = '' as $$
+  declare
+    root constant regclass := pg_partition_root(tg_relid);
+  begin
+    if root = tg_relid then
+      perform set_config('imhotep_split.truncates', case tg_when when 'BEFORE' then root::oid::text else '' end, true);
+    elsif root is not null -- it was not detached
+        and root::oid::text is distinct from current_setting('imhotep_split.truncates', true) then
+      raise exception using errcode = 'IM006',
+        message = format('%I.%I is not truncated by itself: the log for the way back would not tell of it', tg_table_schema, tg_table_name),
+        hint = format('run: delete from %I.%I; or give up the way back: imhotep split retire', tg_table_schema, tg_table_name);
+    end if;
+    return null;
+  end
+  $$;
+  comment on function imhotep_split.tell_truncate is 'refuses TRUNCATE of a single partition while the log of changes is needed';
 `
 
 /** Any number, the same everywhere: two processes must not create the same thing at once. */
@@ -58,7 +76,7 @@ const prepared = new WeakSet<Connection>()
 export async function prepareBookkeeping(session: Connection): Promise<void> {
   if (prepared.has(session)) return
   const [row] = await session.query<{ complete: boolean }>(
-    `select to_regprocedure('imhotep_split.refuse()') is not null
+    `select to_regprocedure('imhotep_split.tell_truncate()') is not null
         and to_regclass('imhotep_split.later_keys') is not null as complete`,
   )
   if (!row?.complete) {

@@ -3,6 +3,7 @@ import type { Connection, Transaction } from '@imhotep/postgres'
 import type { MovedTable, Position } from '../model.ts'
 import { ChangeLogLostError, ChangeLogTablesError } from './errors.ts'
 import type { End } from './layout.ts'
+import { dropPartitionGuards, guardPartitions } from './partition-guard.ts'
 import { publish, publishedTables, unpublish } from './publication.ts'
 import { createSlot, dropSlot } from './slot.ts'
 import { identifier, qualified } from './sql-text.ts'
@@ -52,6 +53,8 @@ export async function openChangeLog(
       `comment on publication ${identifier(name)} is 'changes for a move to a database of its own (imhotep split)'`,
     )
   } else if (!isSame(published, wanted)) throw new ChangeLogTablesError(log)
+  // Of a service nobody looks at the files of its tables, as the way there does.
+  if (end === 'target') await guardPartitions(session, tables, end)
   if (slot?.position && published !== null) return slot.position
 
   if (slot) await dropSlot(session, name)
@@ -63,6 +66,7 @@ export async function closeChangeLog(session: Connection, log: string): Promise<
   const name = await slotHere(session, log)
   await dropSlot(session, name)
   await unpublish(session, name)
+  await dropPartitionGuards(session)
 }
 
 export interface Lag {

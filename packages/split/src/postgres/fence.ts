@@ -29,7 +29,7 @@ export async function fenceTables(
   try {
     for (const table of open) await fenceTable(session, name, table, { ...patience, since })
   } catch (error) {
-    await openFences(session, open)
+    await dropTriggers(session, trigger, open)
     throw error
   }
   // Whoever wrote before has committed by now.
@@ -68,8 +68,9 @@ export async function unfenceTables(session: Connection, tables: readonly MovedT
                         or to_regclass(name) in (select relid from pg_partition_ancestors(c.oid)))`,
     [trigger, tables.map((table) => qualified(table[end]))],
   )
-  await openFences(
+  await dropTriggers(
     session,
+    trigger,
     fenced.map(({ table }) => table),
   )
 }
@@ -78,7 +79,7 @@ export async function unfenceTables(session: Connection, tables: readonly MovedT
  * Lets clients in. A trigger can be dropped only when nobody reads its table, and a report may read it for an hour: there it
  * is disabled. A table that is locked keeps no other one closed.
  */
-async function openFences(session: Connection, tables: readonly string[]): Promise<void> {
+export async function dropTriggers(session: Connection, trigger: string, tables: readonly string[]): Promise<void> {
   let failure: unknown
   for (const table of tables) {
     const run = (sql: string) => () => session.script(sql)

@@ -262,6 +262,28 @@ test('log: what is applied to the other side does not come back, what clients wr
   assert.equal(await two.target.applied(reverse), null)
 })
 
+test('log: of a service tells when a partitioned table is emptied, and lets nobody empty a part of it untold', async () => {
+  const tables = [table('days')]
+  const log = `emptied_${two.shared.name}`
+  const from = await two.target.openLog(log, tables)
+  await runOn(two.service.url, `insert into days values ('2026-01-07', 10, 'a'), ('2027-01-07', 11, 'b')`)
+
+  for (const part of ['days_1', 'days_2']) {
+    await assert.rejects(
+      runOn(two.service.url, `begin; truncate days; insert into days values ('2026-01-08', 12, 'c'); truncate ${part}`),
+      { sqlstate: 'IM006', message: /public\.days_/, hint: /delete from/ },
+    )
+  }
+  await runOn(two.service.url, `truncate days; insert into days values ('2026-01-09', 13, 'd')`)
+  await runOn(two.service.url, 'begin; alter table days detach partition days_2; truncate days_2; rollback')
+
+  const [told] = (await readUpToNow(two.target, log, from, tables)).slice(1)
+  assert.deepEqual(told && [...told.changes].map(({ kind }) => kind), ['truncate', 'insert'])
+  await two.target.closeLog(log)
+  assert.deepEqual(await two.serviceDb.query(`select from pg_trigger where tgname like 'imhotep%'`), [])
+  await runOn(two.service.url, 'truncate days_1')
+})
+
 test('log: is made once, for its tables', async () => {
   const log = `once_${two.shared.name}`
   const first = await two.source.openLog(log, [table('other')])
