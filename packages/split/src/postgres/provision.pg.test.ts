@@ -122,7 +122,10 @@ test('read-only copy: arrives, follows, refuses writes, and ends', async () => {
   )
   await runOn(readerUrl, 'create table people (id int primary key, name text)')
   await grantServiceRoles(readerUrl)
-  const copy = { ownerUrl, readerUrl, tables: [{ schema: 'public', name: 'people' }] }
+  await runOn(readerUrl, `create role ${reader}_desk; grant update (name) on people to ${reader}_desk, public`)
+  const tls = new URL(ownerUrl)
+  tls.searchParams.set('sslmode', 'prefer')
+  const copy = { ownerUrl: tls.href, readerUrl, tables: [{ schema: 'public', name: 'people' }] }
 
   await makeReadOnlyCopy(copy)
   await makeReadOnlyCopy(copy)
@@ -135,8 +138,17 @@ test('read-only copy: arrives, follows, refuses writes, and ends', async () => {
     return db.query('select name from people order by id')
   })
   assert.deepEqual(names, [{ name: 'a' }, { name: 'z' }, { name: 'c' }])
+  const [kept] = await as({ url: made.adminUrl }, (db) =>
+    db.query(
+      `select has_any_column_privilege($1, 'people', 'update') as writes, subconninfo ~ 'sslmode=''prefer''' as tls
+         from pg_subscription where subdbid = (select oid from pg_database where datname = current_database())`,
+      [`${reader}_desk`],
+    ),
+  )
+  assert.deepEqual(kept, { writes: false, tls: true })
   await dropReadOnlyCopy(copy, { dropTables: true })
   await dropReadOnlyCopy(copy)
   assert.equal(await readOnlyCopyLag(copy), null)
+  await runOn(readerUrl, `drop role ${reader}_desk`)
   await deprovisionServiceDatabase(url, reader, [])
 })

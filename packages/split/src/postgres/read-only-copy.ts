@@ -104,12 +104,14 @@ export async function readOnlyCopyLag(copy: ReadOnlyCopy): Promise<number | null
   })
 }
 
-/** Replication writes with the rights of the table's owner, who keeps them. */
+/** Replication writes with the rights of the table's owner, who keeps them. What is revoked of a table is revoked of its columns. */
 async function closeForWriters(reader: Connection, tables: readonly TableName[]): Promise<void> {
   for (const table of tables) {
     const roles = await reader.query<{ role: string | null }>(
       `select distinct case when a.grantee = 0 then 'public' else quote_ident(r.rolname) end as role
-         from pg_class c cross join aclexplode(c.relacl) a left join pg_roles r on r.oid = a.grantee
+         from pg_class c
+         cross join lateral (select c.relacl union all select attacl from pg_attribute where attrelid = c.oid) held(acl)
+         cross join aclexplode(held.acl) a left join pg_roles r on r.oid = a.grantee
         where c.oid = to_regclass($1) and a.grantee <> c.relowner
           and a.privilege_type in ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')`,
       [qualified(table)],
@@ -138,12 +140,22 @@ async function waitUntilCopied(reader: Connection, name: string): Promise<void> 
   }
 }
 
-/** Words of libpq: the server connects to itself or another one with them. */
+/** Words of libpq: the server connects to itself or another one with them, and reads a root certificate from its own disk. */
 function connectionText(url: string): string {
   const { host, port, database, user } = describeTarget(url)
-  const password = decodeURIComponent(new URL(url).password)
-  const words = { host, port: String(port), dbname: database, user, ...(password === '' ? {} : { password }) }
+  const { password, searchParams } = new URL(url)
+  const given = (name: string, variable: string) => searchParams.get(name) || process.env[variable]
+  const words = {
+    host,
+    port: String(port),
+    dbname: database,
+    user,
+    password: searchParams.get('password') || decodeURIComponent(password) || process.env['PGPASSWORD'],
+    sslmode: given('sslmode', 'PGSSLMODE'),
+    sslrootcert: given('sslrootcert', 'PGSSLROOTCERT'),
+    connect_timeout: searchParams.get('connect_timeout'),
+  }
   return Object.entries(words)
-    .map(([word, value]) => `${word}='${value.replace(/['\\]/g, String.raw`\$&`)}'`)
+    .flatMap(([word, value]) => (value ? [`${word}='${value.replace(/['\\]/g, String.raw`\$&`)}'`] : []))
     .join(' ')
 }
