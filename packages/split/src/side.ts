@@ -54,6 +54,8 @@ export interface Side {
   /** Takes the fence away, whatever part of it there is. */
   unfence(name: string, tables: readonly MovedTable[]): Promise<void>
 
+  /** Before clients are stopped: lets `advanceSequences` find the greatest value without a look at each row of a large table. */
+  prepareSequences(tables: readonly MovedTable[]): Promise<void>
   /** Sets sequences and identities behind the greatest value in use, with room for what the other side may still write. */
   advanceSequences(tables: readonly MovedTable[], gap: number): Promise<void>
   /** Renames tables that live elsewhere now to `zz_moved_<name>`; those that are renamed already are skipped. */

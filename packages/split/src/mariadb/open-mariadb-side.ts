@@ -51,6 +51,8 @@ export async function openMariadbSide(url: string): Promise<Side> {
     fence: (_, tables, patience) => sessions.use((session) => fenceTables(session, database, tables, patience)),
     unfence: (_, tables) => sessions.use((session) => unfenceTables(session, database, tables)),
 
+    // AUTO_INCREMENT stands in an index always
+    prepareSequences: async () => {},
     advanceSequences: (tables, gap) => sessions.use((session) => advanceAutoIncrement(session, tables, gap)),
     setAside: (tables) => sessions.use((session) => setTablesAside(session, tables)),
     dropSetAside: (tables) => sessions.use((session) => dropTablesSetAside(session, tables)),

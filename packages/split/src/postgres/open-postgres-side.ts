@@ -17,7 +17,7 @@ import { findObstacles } from './obstacles.ts'
 import { dropOrigin } from './origin.ts'
 import { findOrphans } from './orphans.ts'
 import { endOfLog } from './position.ts'
-import { advanceSequences } from './sequences.ts'
+import { advanceSequences, dropSequenceIndexes, indexSequences } from './sequences.ts'
 import { SessionPool } from './session-pool.ts'
 import { dropTablesSetAside, setTablesAside } from './set-aside.ts'
 import { openSnapshot } from './snapshot.ts'
@@ -105,6 +105,7 @@ function makeSide(url: string, options: SideOptions): Side {
         await forgetApplied(session, log)
         await dropOrigin(session, url, log)
         await dropOrderIndexes(session)
+        await dropSequenceIndexes(session)
       })
     },
 
@@ -116,6 +117,7 @@ function makeSide(url: string, options: SideOptions): Side {
     fence: (name, tables, patience) => sessions.use((session) => fenceTables(session, name, tables, end, patience)),
     unfence: (_, tables) => sessions.use((session) => unfenceTables(session, tables, end)),
 
+    prepareSequences: (tables) => sessions.use((session) => indexSequences(session, tables, end)),
     advanceSequences: (tables, gap) => sessions.use((session) => advanceSequences(session, tables, gap, end)),
     setAside: (tables) => sessions.use((session) => setTablesAside(session, tables, end)),
     dropSetAside: (tables) => sessions.use((session) => dropTablesSetAside(session, tables, end)),

@@ -2,14 +2,24 @@ import type { Connection } from '@imhotep/postgres'
 import type { MovedTable } from '../model.ts'
 import { MovedTableMissingError } from './errors.ts'
 import type { End } from './layout.ts'
-import { identifier, literal, qualified } from './sql-text.ts'
+import { withShortLocks, type ShortLocksOptions } from './session.ts'
+import { identifier, literal, qualified, withPartitions } from './sql-text.ts'
 
 interface SequenceRow {
   readonly sequence: string
   readonly table: string
   readonly column: string
   readonly increment: number | string
+  /** What would tell the greatest value at once. */
+  readonly index: string
+  readonly isIndexed: boolean
+  /** With its partitions. */
+  readonly bytes: number | string
 }
+
+const indexPrefix = 'imhotep_split_last_'
+/** A smaller table is read in a moment. */
+const leastBytes = 32 * 1024 * 1024
 
 /** Sequences of identity columns, owned ones, and those that a column's default names. */
 const sequencesQuery = `
@@ -23,7 +33,11 @@ const sequencesQuery = `
       from pg_attrdef f join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = f.oid
      where f.adrelid in (select oid from moved) and d.refclassid = 'pg_class'::regclass)
   select format('%I.%I', n.nspname, s.relname) as sequence, moved.name as table, a.attname as column,
-         q.seqincrement as increment
+         q.seqincrement as increment, format('${indexPrefix}%s_%s', used.relation, used.attnum) as index,
+         exists (select from pg_index i join pg_class x on x.oid = i.indexrelid join pg_am m on m.oid = x.relam
+                  where i.indrelid = used.relation and i.indkey[0] = used.attnum and i.indisvalid and i.indpred is null
+                    and m.amname = 'btree') as "isIndexed",
+         (select sum(pg_table_size(t.oid)) from ${withPartitions('moved.name')} t)::int8 as bytes
     from used
     join pg_class s on s.oid = used.sequence and s.relkind = 'S'
     join pg_namespace n on n.oid = s.relnamespace
@@ -48,6 +62,45 @@ export async function advanceSequences(
   if (missing) throw new MovedTableMissingError(missing[end])
   const sequences = await session.query<SequenceRow>(sequencesQuery, [names])
   if (sequences.length > 0) await session.script(sequences.map((row) => setval(row, gap)).join(';\n'))
+  // A report may read the table for an hour: then it goes with the log.
+  const indexes = sequences.map(({ index }) => index)
+  await dropIndexes(session, 'c.relname = any ($1)', indexes, { seconds: 0 }).catch(() => undefined)
+}
+
+/** See `Side.prepareSequences`. */
+export async function indexSequences(
+  session: Connection,
+  tables: readonly MovedTable[],
+  end: End,
+  least = leastBytes,
+): Promise<void> {
+  const rows = await session.query<SequenceRow>(sequencesQuery, [tables.map((table) => qualified(table[end]))])
+  for (const { table, column, index, isIndexed, bytes } of rows) {
+    if (isIndexed || Number(bytes) < least) continue
+    const create = `create index if not exists ${identifier(index)} on ${table} (${identifier(column)})`
+    await withShortLocks(session, () => session.script(create))
+  }
+}
+
+/** Whatever there are of them in the database. */
+export async function dropSequenceIndexes(session: Connection): Promise<void> {
+  await dropIndexes(session, 'c.relname ~ $1', `^${indexPrefix}\\d+_\\d+$`)
+}
+
+async function dropIndexes(
+  session: Connection,
+  isWanted: string,
+  names: string | readonly string[],
+  options: ShortLocksOptions = {},
+): Promise<void> {
+  const indexes = await session.query<{ name: string }>(
+    `select format('%I.%I', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      where c.relkind in ('i', 'I') and not c.relispartition and ${isWanted}`,
+    [names],
+  )
+  for (const { name } of indexes) {
+    await withShortLocks(session, () => session.script(`drop index if exists ${name}`), options)
+  }
 }
 
 function setval({ sequence, table, column, increment }: SequenceRow, gap: number): string {

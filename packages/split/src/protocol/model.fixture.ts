@@ -112,6 +112,7 @@ export function modelSide(server: ModelServer, process: ModelProcess): ServiceDa
       process.call(() => {
         server.isFenced = false
       }),
+    prepareSequences: () => process.call(() => {}),
     advanceSequences: () => process.call(() => {}),
     setAside: () =>
       process.call(() => {

@@ -29,6 +29,7 @@ export async function arm(move: Move, entry: ServiceEntry, applier: Applier): Pr
   // An earlier move, perhaps to another server, may have left how far its log was applied here.
   await move.source.closeLog(reverseLog(move.service))
   const reverseFrom = await move.target.openLog(reverseLog(move.service), move.tables)
+  await move.target.prepareSequences(move.tables)
   await catchUp(move, applier, move.source)
   return move.ledger.advance(entry, 'armed', { reverseFrom })
 }

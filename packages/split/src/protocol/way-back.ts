@@ -22,6 +22,7 @@ export async function cancel(move: Move, entry: ServiceEntry): Promise<ServiceEn
 
 /** The switch backwards: rows that were written in the service's database are in the shared one when it serves again. */
 export async function revert(move: Move, entry: ServiceEntry, applier: Applier): Promise<ServiceEntry> {
+  await move.source.prepareSequences(move.tables)
   await catchUp(move, applier, move.target)
   const started = performance.now()
   let reverting = await move.ledger.advance(entry, 'reverting')
