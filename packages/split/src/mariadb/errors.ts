@@ -119,6 +119,26 @@ export class FenceTimeoutError extends ImhotepError {
   }
 }
 
+export interface FailedTrigger {
+  readonly table: string
+  readonly name: string
+  readonly error: Error
+}
+
+/** Triggers of the application could not be put back. */
+export class TriggersFailError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_TRIGGERS'
+  constructor(failed: readonly FailedTrigger[]) {
+    const each = failed.map(({ table, name, error }) => `${name} of ${table} (${error.message})`)
+    super(`these tables stay closed, their triggers could not be made again: ${each.join('; ')}`, {
+      cause: failed[0]?.error,
+      hint:
+        'repair what the reason names and run it again; or make the trigger yourself as imhotep_split_triggers has it, ' +
+        'changed as it must be, and run it again: one that is there is left alone',
+    })
+  }
+}
+
 /** Views that read tables which are set aside could not be changed. */
 export class ViewsFailError extends ImhotepError {
   readonly code = 'IMH_SPLIT_VIEWS'

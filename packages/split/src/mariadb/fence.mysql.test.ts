@@ -95,6 +95,30 @@ void test('unfence: the tables are as before, triggers of the application in the
   assert.deepEqual(await client.rows('select n from a'), [['20']])
 })
 
+void test('unfence: a table whose trigger cannot be made stays closed alone, and is named', options, async () => {
+  await using source = await mariadbDatabase(...schema)
+  const tables = await moved(source.url)
+  await using side = closing(await openMariadbSide(source.url))
+  await using client = closing(await openSession(source.url))
+  const before = await triggersOf(client, source.name)
+  await side.fence('lab', tables)
+  await client.run('alter table a change n m int not null')
+
+  await assert.rejects(side.unfence('lab', tables), {
+    code: 'IMH_SPLIT_TRIGGERS',
+    message: /a_first of a \(.*NEW.*\); a_second of a/,
+  })
+
+  assert.equal(await refusal(client, 'insert into b (n) values (1)'), null)
+  assert.equal(await refusal(client, 'insert into a (m) values (1)'), '45000 IMH01')
+  assert.equal(await refusal(client, 'truncate b'), null)
+  assert.equal(await refusal(client, 'truncate a'), '42000 Canno')
+  await client.run('alter table a change m n int not null')
+  await side.unfence('lab', tables)
+  assert.deepEqual(await triggersOf(client, source.name), before)
+  assert.equal(await refusal(client, 'insert into a (n) values (1)'), null)
+})
+
 void test(
   'fence: half of one, as a crash leaves it, is completed by fence and removed by unfence',
   options,

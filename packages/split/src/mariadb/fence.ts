@@ -2,6 +2,7 @@ import type { MovedTable, Position, TableName } from '../model.ts'
 import type { Patience } from '../side.ts'
 import { prepareBookkeeping } from './bookkeeping.ts'
 import { ownPrefix } from './catalog.ts'
+import { TriggersFailError, type FailedTrigger } from './errors.ts'
 import { fenceName } from './fence-name.ts'
 import { masterPosition } from './position.ts'
 import type { Session } from './session.ts'
@@ -45,28 +46,42 @@ export async function fenceTables(
   return withTableLocks(session, tables, fence, patience)
 }
 
-/** Takes away whatever part of a fence there is, and puts the application's triggers back. */
+/**
+ * Takes away whatever part of a fence there is, and puts the application's triggers back. A table that does not get all of
+ * them stays closed: its rows would come without what they do. It keeps no other one closed.
+ * @throws TriggersFailError
+ */
 export async function unfenceTables(session: Session, database: string, moved: readonly MovedTable[]): Promise<void> {
   const tables = moved.map(({ source }) => source)
   if (tables.length === 0) return
   await prepareBookkeeping(session, database)
   const triggers = await readTriggers(session, tables)
   const ours = triggers.filter(({ table, name }) => events.some((event) => name === fenceName(table, event)))
-  const names = tables.map(({ name }) => name)
-  const kept = await keptTriggers(session, names)
+  const kept = await keptTriggers(
+    session,
+    tables.map(({ name }) => name),
+  )
+  const failed: FailedTrigger[] = []
+  const isClosed = ({ name }: TableName) => failed.some(({ table }) => table === name)
   if (ours.length > 0 || kept.length > 0) {
     await withTableLocks(session, tables, async () => {
       for (const { table, name, definition } of kept) {
         if (triggers.some((trigger) => trigger.table.name === table && trigger.name === name)) continue
-        await createTrigger(session, definition)
+        await createTrigger(session, definition).catch((error: Error) => failed.push({ table, name, error }))
       }
       for (const { table, name } of ours) {
+        if (isClosed(table)) continue
         await session.run(`${ownStatement} drop trigger if exists ${quoteTable({ ...table, name })}`)
       }
     })
   }
-  await dropGuards(session, tables)
-  await forgetKept(session, names)
+  const opened = tables.filter((table) => !isClosed(table))
+  await dropGuards(session, opened)
+  await forgetKept(
+    session,
+    opened.map(({ name }) => name),
+  )
+  if (failed.length > 0) throw new TriggersFailError(failed)
 }
 
 /** Those of the tables whose fence is whole. */

@@ -82,5 +82,6 @@ export async function keptTriggers(session: Session, tables: readonly string[]):
 }
 
 export async function forgetKept(session: Session, tables: readonly string[]): Promise<void> {
+  if (tables.length === 0) return
   await session.run(`delete from ${triggerTable} where table_name in (${tables.map(quoteText).join(', ')})`)
 }
