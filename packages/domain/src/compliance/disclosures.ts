@@ -44,7 +44,7 @@ export interface PersonExport {
 export const exportPersonSql = `select compliance.export_person($1) as export`
 
 /**
- * Everything that is held on a patient and on whoever was merged into them. The export is logged.
+ * Everything that is held on a patient, under all records that were merged. The export is logged.
  * @throws NotFoundError (IM005)
  */
 export async function exportPerson(tx: Transaction, patientId: string): Promise<PersonExport> {

@@ -472,3 +472,15 @@ test('setRetention: another start does not shorten what the law says, and the ch
   )
   assert.ok(logged[0]?.columns.includes('starts_from'))
 })
+
+test('exportPerson: asked by any of the merged records, it is the whole person', async () => {
+  const { asOfficer } = office
+  const { survivor, duplicate } = await addMergedPatients()
+  const idsOf = async (patientId: string) => {
+    const { tables } = await asOfficer((tx) => exportPerson(tx, patientId))
+    return (tables['patient.patients'] ?? []).map((row) => row['id'])
+  }
+
+  assert.deepEqual(await idsOf(duplicate.id), [survivor.id, duplicate.id].toSorted())
+  assert.deepEqual(await idsOf(survivor.id), await idsOf(duplicate.id))
+})
