@@ -15,6 +15,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_registration abdm.abha_registrations;
+  v_people uuid[] := patient.ids_of(p_patient_id);
 begin
   select r.* into v_registration
   from abdm.abha_registrations r
@@ -31,7 +32,14 @@ begin
       from compliance.consents c
       where
         c.tenant_id = v_tenant and c.id = p_consent_id and c.kind = 'abdm' and c.decision = 'permit'
-        and c.status = 'active' and c.patient_id = p_patient_id and (c.expires_at is null or c.expires_at > now())
+        and c.status = 'active' and c.patient_id = any (v_people) and (c.expires_at is null or c.expires_at > now())
+        and not exists (
+          select
+          from compliance.consents d
+          where
+            d.tenant_id = c.tenant_id and d.patient_id = any (v_people) and d.kind = c.kind and d.decision = 'deny'
+            and d.status = 'active' and d.given_at >= c.given_at
+        )
     ) then
       raise exception 'patient % gave no consent to create an ABHA', p_patient_id
         using errcode = 'IM006', hint = 'record a consent of kind abdm first and pass it';
@@ -59,7 +67,7 @@ begin
 end
 $$;
 
-comment on function abdm.start_registration(uuid, text, text, uuid, uuid, uuid) is 'about=Begins an attempt to create, verify or link an ABHA, by the signed-in user. The same request id again is the same attempt. IM003, IM005 no such patient, IM006 nobody signed in, or no consent to create one, IM011 that request id began something else, 23514 unknown purpose or method.';
+comment on function abdm.start_registration(uuid, text, text, uuid, uuid, uuid) is 'about=Begins an attempt to create, verify or link an ABHA, by the signed-in user. The same request id again is the same attempt. IM003, IM005 no such patient, IM006 nobody signed in, or no consent to create one that no later denial ended, IM011 that request id began something else, 23514 unknown purpose or method.';
 
 create function abdm.lock_registration(p_registration_id uuid) returns abdm.abha_registrations
   language plpgsql

@@ -13,11 +13,11 @@ grant select (tenant_id, id, patient_id, kind, value_bidx, deleted_at) on patien
 -- unlinking takes the identifier away
 grant update (deleted_at, deleted_by, delete_reason) on patient.patient_identifiers to fhir_owner;
 grant execute on function
-  patient.add_identifier(uuid, jsonb), patient.name_key(text), patient.bytes_of(jsonb, text)
+  patient.add_identifier(uuid, jsonb), patient.name_key(text), patient.bytes_of(jsonb, text), patient.ids_of(uuid[])
 to fhir_owner;
 
 grant select (tenant_id, id, patient_id, clinic_id) on clinical.encounters to fhir_owner;
-grant select (tenant_id, id, patient_id, kind, decision, status, expires_at) on compliance.consents to fhir_owner;
+grant select (tenant_id, id, patient_id, kind, decision, status, given_at, expires_at) on compliance.consents to fhir_owner;
 grant select (tenant_id, user_id, patient_id, status, expires_at) on audit.break_glass_sessions to fhir_owner;
 -- erasing what a consent allowed us to hold
 grant select (tenant_id, id, deleted_at) on ehr.documents to fhir_owner;

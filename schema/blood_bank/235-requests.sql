@@ -22,6 +22,7 @@ create function blood_bank.request_blood(
 as $$
 declare
   v_tenant uuid := core.require_tenant();
+  v_people uuid[] := patient.ids_of(p_patient_id);
   v_claim record;
   v_request blood_bank.blood_requests;
 begin
@@ -52,9 +53,17 @@ begin
     select
     from compliance.consents c
     where
-      c.tenant_id = v_tenant and c.id = p_consent_id and c.patient_id = p_patient_id
+      c.tenant_id = v_tenant and c.id = p_consent_id and c.patient_id = any (v_people)
       and c.kind = 'transfusion' and c.decision = 'permit' and c.status = 'active'
       and (c.expires_at is null or c.expires_at > now())
+      and not exists (
+        select
+        from compliance.consents d
+        where
+          d.tenant_id = c.tenant_id and d.patient_id = any (v_people) and d.kind = c.kind and d.decision = 'deny'
+          and d.status = 'active' and d.given_at >= c.given_at
+          and (d.encounter_id is null or d.encounter_id = p_encounter_id)
+      )
   ) then
     raise exception 'consent % does not permit a transfusion of patient %', p_consent_id, p_patient_id
       using errcode = 'IM006', hint = 'record an active consent of kind transfusion';
@@ -82,7 +91,7 @@ begin
 end
 $$;
 
-comment on function blood_bank.request_blood(uuid, uuid, text, int, text, uuid, text, timestamptz, numeric, uuid, uuid, uuid, text) is 'about=A doctor asks for 1 to 40 units of a component for a patient. Same p_key and content, same request. IM005 no such encounter or sample of the patient, IM006 the consent does not permit it, IM010, IM011, IM353 the sample is not collected.';
+comment on function blood_bank.request_blood(uuid, uuid, text, int, text, uuid, text, timestamptz, numeric, uuid, uuid, uuid, text) is 'about=A doctor asks for 1 to 40 units of a component for a patient. Same p_key and content, same request. IM005 no such encounter or sample of the patient, IM006 the consent does not permit it, or was denied since, IM010, IM011, IM353 the sample is not collected.';
 
 create function blood_bank.order_emergency_release(p_request_id uuid, p_doctor_id uuid, p_reason text)
   returns blood_bank.blood_requests

@@ -78,6 +78,7 @@ create function clinical.sign_in_procedure(p_procedure_id uuid, p_answers jsonb 
 as $$
 declare
   v_procedure clinical.procedures := clinical.lock_procedure(p_procedure_id);
+  v_people uuid[] := patient.ids_of(v_procedure.patient_id);
 begin
   if v_procedure.sign_in_at is not null then
     return v_procedure;
@@ -87,10 +88,18 @@ begin
     select
     from compliance.consents c
     where
-      c.tenant_id = v_procedure.tenant_id and c.id = v_procedure.consent_id and c.patient_id = v_procedure.patient_id
+      c.tenant_id = v_procedure.tenant_id and c.id = v_procedure.consent_id and c.patient_id = any (v_people)
       and c.kind = 'surgery' and c.decision = 'permit' and c.status = 'active'
       and (c.expires_at is null or c.expires_at > now())
       and (c.encounter_id is null or c.encounter_id = v_procedure.encounter_id)
+      and not exists (
+        select
+        from compliance.consents d
+        where
+          d.tenant_id = c.tenant_id and d.patient_id = any (v_people) and d.kind = c.kind and d.decision = 'deny'
+          and d.status = 'active' and d.given_at >= c.given_at
+          and (d.encounter_id is null or d.encounter_id = v_procedure.encounter_id)
+      )
   ) then
     raise exception 'procedure % has no consent to surgery that is in force', p_procedure_id
       using errcode = 'IM006', hint = 'record the consent of the patient and set consent_id';
@@ -105,7 +114,7 @@ begin
 end
 $$;
 
-comment on function clinical.sign_in_procedure(uuid, jsonb) is 'about=Sign-in, before anaesthesia: the procedure begins. Surgery needs the patient''s active consent to surgery. Asked again: nothing changes. IM001 not in preparation, or the patient is not here, IM005 no such procedure, IM006 no consent.';
+comment on function clinical.sign_in_procedure(uuid, jsonb) is 'about=Sign-in, before anaesthesia: the procedure begins. Surgery needs the patient''s active consent to surgery, under whichever of merged records, and no later denial. Asked again: nothing changes. IM001 not in preparation, or the patient is not here, IM005 no such procedure, IM006 no consent.';
 
 create function clinical.time_out_procedure(p_procedure_id uuid, p_answers jsonb default '{}')
   returns clinical.procedures

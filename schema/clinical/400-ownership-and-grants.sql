@@ -18,7 +18,7 @@ grant select (tenant_id, id, department_id) on workforce.shifts to clinical_owne
 grant select (tenant_id, shift_id, staff_id, period, status) on workforce.shift_assignments to clinical_owner;
 grant select (tenant_id, encounter_id, type_code, status, deleted_at) on ehr.documents to clinical_owner;
 grant select (
-  tenant_id, id, patient_id, kind, decision, status, expires_at, encounter_id
+  tenant_id, id, patient_id, kind, decision, status, given_at, expires_at, encounter_id
 ) on compliance.consents to clinical_owner;
 grant usage on schema facility to clinical_app, clinical_ro;
 grant select (tenant_id, id, bed_id, encounter_id, status) on facility.bed_allocations to clinical_app, clinical_ro;

@@ -77,7 +77,11 @@ begin
   where
     c.tenant_id = new.tenant_id and c.id = new.consent_id and c.kind = 'marketing' and c.decision = 'permit'
     and c.status = 'active' and (c.expires_at is null or c.expires_at > now())
-    and new.subject_id = case new.subject_type when 'patient' then c.patient_id when 'contact' then c.contact_id end
+    and case new.subject_type
+      when 'patient' then new.subject_id = any (patient.ids_of(c.patient_id))
+      when 'contact' then new.subject_id = c.contact_id
+    end
+    and c.id = compliance.active_consent(c.patient_id, 'marketing') -- a merged record may hold a newer word
   for share;
   if not found then
     raise exception '% % gave no consent to marketing that is in force', new.subject_type, new.subject_id
@@ -88,6 +92,42 @@ end
 $$;
 
 comment on function compliance.check_opt_in() is 'about=Before an opt-in to promotional messages: it rests on a consent to marketing of that person, permitted and in force (IM006), and ends with it.';
+
+create function compliance.follow_merge() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_people uuid[] := patient.ids_of(new.id);
+begin
+  insert into communication.contact_preferences as c (
+    tenant_id, subject_type, subject_id, channel, category, opted_in, changed_at
+  )
+  select new.tenant_id, 'patient', new.merged_into_id, w.channel, w.category, false, w.changed_at
+  from (
+    select distinct on (p.channel, p.category) p.channel, p.category, p.opted_in, p.changed_at
+    from communication.contact_preferences p
+    where p.tenant_id = new.tenant_id and p.subject_type = 'patient' and p.subject_id = any (v_people)
+    order by p.channel, p.category, p.changed_at desc, p.opted_in
+  ) as w
+  where not w.opted_in
+  on conflict (tenant_id, subject_type, subject_id, channel, category) do update
+  set opted_in = false, changed_at = excluded.changed_at
+  where c.opted_in;
+
+  update communication.contact_preferences p
+  set opted_in = false, changed_at = now()
+  from compliance.consents c
+  where
+    c.tenant_id = new.tenant_id and c.patient_id = any (v_people) and c.kind = 'marketing'
+    and c.id is distinct from compliance.active_consent(new.id, 'marketing')
+    and p.tenant_id = c.tenant_id and p.consent_id = c.id and p.opted_in;
+  return null;
+end
+$$;
+
+comment on function compliance.follow_merge() is 'about=After a patient was merged: what the person refused last under either record is sent to neither, and opt-ins under a consent to marketing that is not their newest word end. Opt-ins of the duplicate are not taken over.';
 
 create function compliance.check_everybody_told() returns trigger
   language plpgsql

@@ -15,6 +15,10 @@ create trigger contact_preferences_opt_in_rests_on_consent
   for each row when (new.opted_in and new.category = 'promotional' and new.consent_id is not null)
   execute function compliance.check_opt_in();
 
+create trigger patients_words_follow_merge after update of merged_into_id on patient.patients
+  for each row when (new.merged_into_id is not null and old.merged_into_id is distinct from new.merged_into_id)
+  execute function compliance.follow_merge();
+
 create trigger encryption_keys_not_under_hold before update of status on core.encryption_keys
   for each row when (new.status = 'destroyed' and old.status <> 'destroyed' and new.subject_type = 'patient')
   execute function compliance.check_key_not_held();

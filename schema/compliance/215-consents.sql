@@ -1,5 +1,31 @@
--- Consent is given, withdrawn, and runs out. Withdrawal stops what rested on it in the same transaction. Lock order: patient,
--- consents by id.
+-- Consent is given, withdrawn, and runs out. Withdrawal stops what rested on it in the same transaction. A person is all
+-- records that were merged into one. Lock order: patients by id, consents by id.
+
+create function compliance.is_standing(p_kind text) returns boolean
+  language sql
+  immutable
+  parallel safe
+return p_kind in ('data_processing', 'marketing');
+
+comment on function compliance.is_standing(text) is 'about=Whether consents of a kind stand for the person and not for a visit: then only the newest word counts.';
+
+create function compliance.lock_person(p_tenant_id uuid, p_patient_id uuid) returns uuid[]
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_people uuid[] := patient.ids_of(p_patient_id);
+begin
+  perform
+  from patient.patients p
+  where p.tenant_id = p_tenant_id and p.id = any (v_people)
+  order by p.id
+  for no key update;
+  return patient.ids_of(p_patient_id); -- as it is under the lock
+end
+$$;
+
+comment on function compliance.lock_person(uuid, uuid) is 'about=Locks all records of a person until the transaction ends and returns their ids.';
 
 create function compliance.give_consent(
   p_patient_id uuid,
@@ -28,12 +54,11 @@ declare
   v_tenant uuid := core.require_tenant();
   v_consent compliance.consents;
   v_status text := 'active';
+  v_people uuid[] := compliance.lock_person(v_tenant, p_patient_id);
 begin
-  perform
-  from patient.patients p
-  where p.tenant_id = v_tenant and p.id = p_patient_id and p.deleted_at is null
-  for no key update;
-  if not found then
+  if not exists (
+    select from patient.patients p where p.tenant_id = v_tenant and p.id = p_patient_id and p.deleted_at is null
+  ) then
     raise exception 'patient % does not exist', p_patient_id
       using errcode = 'IM005', hint = 'choose a patient of the tenant';
   end if;
@@ -50,17 +75,17 @@ begin
     return v_consent;
   end if;
 
-  if p_kind in ('data_processing', 'marketing') then
+  if compliance.is_standing(p_kind) then
     if exists (
       select
       from compliance.consents c
       where
-        c.tenant_id = v_tenant and c.patient_id = p_patient_id and c.kind = p_kind
+        c.tenant_id = v_tenant and c.patient_id = any (v_people) and c.kind = p_kind
         and c.status not in ('draft', 'rejected') and greatest(c.given_at, c.withdrawn_at) > p_given_at
     ) then
       v_status := 'superseded'; -- written down late: the person has said something else since
     else
-      perform compliance.end_standing_consents(v_tenant, p_patient_id, p_kind);
+      perform compliance.end_standing_consents(v_tenant, v_people, p_kind);
     end if;
   end if;
   insert into compliance.consents (
@@ -96,7 +121,7 @@ $$;
 
 comment on function compliance.stop_what_rests_on(uuid, uuid) is 'about=Ends what a consent allowed: messages for which a person opted in under it are sent no more. Other services follow the event.';
 
-create function compliance.end_standing_consents(p_tenant_id uuid, p_patient_id uuid, p_kind text) returns void
+create function compliance.end_standing_consents(p_tenant_id uuid, p_people uuid[], p_kind text) returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
@@ -106,7 +131,7 @@ begin
   for v_id in
     select c.id
     from compliance.consents c
-    where c.tenant_id = p_tenant_id and c.patient_id = p_patient_id and c.kind = p_kind and c.status = 'active'
+    where c.tenant_id = p_tenant_id and c.patient_id = any (p_people) and c.kind = p_kind and c.status = 'active'
     order by c.id
     for no key update
   loop
@@ -116,7 +141,7 @@ begin
 end
 $$;
 
-comment on function compliance.end_standing_consents(uuid, uuid, text) is 'about=Marks the active consents of a kind as superseded, for a newer one takes their place.';
+comment on function compliance.end_standing_consents(uuid, uuid[], text) is 'about=Marks the active consents of a kind, of all records of a person, as superseded by a newer word.';
 
 create function compliance.lock_consent(p_consent_id uuid) returns compliance.consents
   language plpgsql
@@ -146,8 +171,14 @@ create function compliance.withdraw_consent(p_consent_id uuid, p_reason text def
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_consent compliance.consents := compliance.lock_consent(p_consent_id);
+  v_tenant uuid := core.require_tenant();
+  v_consent compliance.consents;
+  v_people uuid[];
 begin
+  select compliance.lock_person(v_tenant, c.patient_id) into v_people
+  from compliance.consents c
+  where c.tenant_id = v_tenant and c.id = p_consent_id and compliance.is_standing(c.kind);
+  v_consent := compliance.lock_consent(p_consent_id);
   if v_consent.status = 'withdrawn' then
     return v_consent;
   end if;
@@ -156,11 +187,14 @@ begin
   where c.tenant_id = v_consent.tenant_id and c.id = v_consent.id
   returning c.* into v_consent;
   perform compliance.stop_what_rests_on(v_consent.tenant_id, v_consent.id);
+  if compliance.is_standing(v_consent.kind) then -- of merged records each may have one
+    perform compliance.end_standing_consents(v_tenant, v_people, v_consent.kind);
+  end if;
   return v_consent;
 end
 $$;
 
-comment on function compliance.withdraw_consent(uuid, text) is 'about=The person takes a consent back; nobody has to say why. Messages that rested on it stop at once. IM001 not in force, IM005 no such consent.';
+comment on function compliance.withdraw_consent(uuid, text) is 'about=The person takes a consent back; nobody has to say why. Messages that rested on it stop at once, and consents to data processing or marketing under records that were merged end with it. IM001 not in force, IM005 no such consent.';
 
 create function compliance.expire_consents(p_limit int default 500) returns int
   language plpgsql
@@ -196,22 +230,32 @@ create function compliance.active_consent(p_patient_id uuid, p_kind text, p_purp
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_people uuid[] := patient.ids_of(p_patient_id);
+  v_word record;
 begin
-  return (
-    select case when w.decision = 'permit' then w.id end
-    from (
-      select c.id, c.decision
-      from compliance.consents c
-      where
-        c.tenant_id = core.require_tenant() and c.patient_id = p_patient_id and c.kind = p_kind
-        and c.status = 'active' and (c.expires_at is null or c.expires_at > now())
+  select
+    c.id,
+    c.decision = 'permit' and c.status = 'active' and (c.expires_at is null or c.expires_at > now())
+    and (p_purpose is null or p_purpose = any (c.purposes)) as permits
+  into v_word
+  from compliance.consents c
+  where
+    c.tenant_id = core.require_tenant() and c.patient_id = any (v_people) and c.kind = p_kind
+    and case
+      -- also one that was taken back or has run out: an older one under a merged record does not come to life again
+      when compliance.is_standing(p_kind) then c.status not in ('draft', 'rejected')
+      else
+        c.status = 'active' and (c.expires_at is null or c.expires_at > now())
         -- who denies without naming a purpose denies all
         and (p_purpose is null or p_purpose = any (c.purposes) or (c.decision = 'deny' and c.purposes = '{}'))
-      order by c.given_at desc
-      limit 1
-    ) as w
-  );
+    end
+  order by
+    case when compliance.is_standing(p_kind) then greatest(c.given_at, c.withdrawn_at) else c.given_at end desc,
+    c.decision, c.id desc
+  limit 1;
+  return case when v_word.permits then v_word.id end;
 end
 $$;
 
-comment on function compliance.active_consent(uuid, text, text) is 'about=The consent of a kind, and for a purpose where one is given, that is in force; null when there is none, or when the newest word is a denial. IM003 no tenant.';
+comment on function compliance.active_consent(uuid, text, text) is 'about=The consent of a kind, and for a purpose where one is given, that is in force for the person, under whichever of the records that were merged it was given; null when there is none, or when the newest word is a denial. IM003 no tenant.';

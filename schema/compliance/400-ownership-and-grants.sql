@@ -28,8 +28,11 @@ grant update (value_enc, value_bidx, value_last4, deleted_at, delete_reason) on 
 -- the trigger of patients checks as the role that writes
 grant execute on function patient.name_key(text), patient.check_birth_date(date), patient.check_mrn(text)
   to business_owner;
-grant select (tenant_id, consent_id, opted_in), update (opted_in, changed_at) on communication.contact_preferences
-  to business_owner;
+grant
+  select (tenant_id, subject_type, subject_id, channel, category, opted_in, consent_id, changed_at),
+  insert (tenant_id, subject_type, subject_id, channel, category, opted_in, changed_at),
+  update (opted_in, changed_at)
+on communication.contact_preferences to business_owner;
 grant select (tenant_id, id, recipient_type, recipient_id, status, updated_at) on communication.notifications
   to business_owner;
 grant execute on function patient.ids_of(uuid[]) to business_owner, audit_reader;

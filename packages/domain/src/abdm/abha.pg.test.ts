@@ -117,6 +117,34 @@ test('start_registration: refuses creation without consent, nobody signed in, an
     )
   }))
 
+test('start_registration: a consent under a merged record counts, until a later denial under any of them', () =>
+  withHospital(async (hospital) => {
+    const { run, clinicId, users } = hospital
+    const patientId = await addPatient(hospital, 'Meera Nair')
+    const duplicate = await addPatient(hospital, 'Meena Nayyar', '1980-03-03')
+    const consentId = await giveConsent(hospital, duplicate)
+    const start = () =>
+      run((tx) =>
+        startRegistration(tx, {
+          requestId: randomUUID(),
+          purpose: 'create',
+          method: 'mobile_otp',
+          clinicId,
+          patientId,
+          consentId,
+        }),
+      )
+    await assert.rejects(start(), NotPermittedError)
+
+    await run((tx) =>
+      tx.query(`select patient.propose_merge($1, $2, 'same person', 0.9, '{name}')`, [patientId, duplicate]),
+    )
+    await run((tx) => tx.query('select patient.merge($1, $2)', [patientId, duplicate]), { user: users[1] })
+    assert.equal((await start()).patientId, patientId)
+    await giveConsent(hospital, duplicate, 'deny')
+    await assert.rejects(start(), NotPermittedError)
+  }))
+
 test('a registration ends after three wrong OTPs, by failure, or when it is too old', () =>
   withHospital(async (hospital) => {
     const { run, clinicId } = hospital

@@ -620,20 +620,50 @@ test('cancelRequest: a unit that somebody keeps for it meanwhile is free again',
   assert.deepEqual(after, { status: 'available', reserved_for_request_id: null })
 })
 
+/** What a patient says to transfusions, in force. */
+async function decide(
+  patientId: string,
+  decision: 'permit' | 'deny',
+  { expiresAt = null, daysAgo = 2 }: { expiresAt?: string | null; daysAgo?: number } = {},
+): Promise<string> {
+  const consentId = randomUUID()
+  await withTenant(bank.admin, contextOf(bank.tenant), async (tx) => {
+    await tx.query('set local session_replication_role = replica') // the document that was signed does not matter here
+    await tx.query(
+      `insert into compliance.consents (
+         tenant_id, id, patient_id, kind, decision, given_by, given_at, expires_at, explained_by, document_id, status
+       )
+       values ($1, $2, $3, 'transfusion', $5, 'patient', now() - make_interval(days => $6), now() + $4::interval, $2, $2, 'active')`,
+      [bank.tenant, consentId, patientId, expiresAt, decision, daysAgo],
+    )
+  })
+  return consentId
+}
+
+test('requestBlood: what the patient said under a merged record counts, and a later denial forbids it (IM006)', async () => {
+  const { patientId, encounterId } = await addRecipient(bank, 'B-')
+  const { patientId: duplicate } = await addRecipient(bank, 'B-')
+  const consentId = await decide(duplicate, 'permit')
+  const request = { component: 'FFP', units: 1, indication: 'DIC', requestedBy: bank.doctor, consentId } as const
+  const ask = () => run((tx) => requestBlood(tx, { patientId, encounterId, ...request }))
+  await assert.rejects(ask(), { sqlstate: 'IM006' })
+
+  await withTenant(bank.admin, contextOf(bank.tenant), async (tx) => {
+    await tx.query(`select core.set_reason('same person')`)
+    await tx.query(`update patient.patients set status = 'merged', merged_into_id = $2 where id = $1`, [
+      duplicate,
+      patientId,
+    ])
+  })
+  assert.equal((await ask()).status, 'requested')
+  await decide(duplicate, 'deny', { daysAgo: 1 })
+  await assert.rejects(ask(), { sqlstate: 'IM006' })
+})
+
 test('requestBlood: a consent that has run out permits nothing, also before a job says so', async () => {
   const { patientId, encounterId } = await addRecipient(bank, 'B-')
   const ask = async (expiresAt: string | null) => {
-    const consentId = randomUUID()
-    await withTenant(bank.admin, contextOf(bank.tenant), async (tx) => {
-      await tx.query('set local session_replication_role = replica') // the document that was signed does not matter here
-      await tx.query(
-        `insert into compliance.consents (
-           tenant_id, id, patient_id, kind, decision, given_by, given_at, expires_at, explained_by, document_id, status
-         )
-         values ($1, $2, $3, 'transfusion', 'permit', 'patient', now() - interval '2 days', now() + $4::interval, $2, $2, 'active')`,
-        [bank.tenant, consentId, patientId, expiresAt],
-      )
-    })
+    const consentId = await decide(patientId, 'permit', { expiresAt })
     const request = { component: 'FFP', units: 1, indication: 'DIC', requestedBy: bank.doctor, consentId } as const
     return run((tx) => requestBlood(tx, { patientId, encounterId, ...request }))
   }

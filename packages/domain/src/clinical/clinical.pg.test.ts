@@ -447,6 +447,14 @@ async function reportedStudy(isCritical: boolean): Promise<{ report: ImagingRepo
 
 /** A consent to surgery that is in force, named by the procedure. */
 async function giveConsent(procedureId: string, patientId: string): Promise<void> {
+  const consentId = await decide(patientId, 'permit')
+  await hospital.run((tx) =>
+    tx.query('update clinical.procedures set consent_id = $2 where id = $1', [procedureId, consentId]),
+  )
+}
+
+/** What a patient says to surgery, signed and in force. */
+async function decide(patientId: string, decision: 'permit' | 'deny'): Promise<string> {
   const consentId = randomUUID()
   const documentId = randomUUID()
   await asAdmin(hospital, async (query) => {
@@ -463,14 +471,12 @@ async function giveConsent(procedureId: string, patientId: string): Promise<void
       `insert into compliance.consents (
          tenant_id, id, patient_id, kind, decision, given_by, given_at, explained_by, document_id
        )
-       values ($1, $2, $3, 'surgery', 'permit', 'patient', now(), $4, $5)`,
-      [hospital.tenant, consentId, patientId, hospital.staff[0], documentId],
+       values ($1, $2, $3, 'surgery', $6, 'patient', now(), $4, $5)`,
+      [hospital.tenant, consentId, patientId, hospital.staff[0], documentId, decision],
     )
     await query(`update compliance.consents set status = 'active' where id = $1`, [consentId])
   })
-  await hospital.run((tx) =>
-    tx.query('update clinical.procedures set consent_id = $2 where id = $1', [procedureId, consentId]),
-  )
+  return consentId
 }
 
 async function bedsideProcedure(): Promise<string> {
@@ -562,4 +568,22 @@ test('surgery: a consent that was given for another stay does not count (IM006)'
   )
   await of(encounterId)
   assert.equal((await hospital.run((tx) => signInProcedure(tx, id))).status, 'in_progress')
+})
+
+test('surgery: what the patient said under a record that was merged counts, and a later denial stops it (IM006)', async () => {
+  const { encounterId, patientId } = await addStay(hospital)
+  const duplicateId = await addPerson(hospital)
+  const plan = { encounterId, kind: 'surgery', codeSystem: 'urn:test', code: 'P1', display: 'Operation' } as const
+  const { id } = await hospital.run((tx) => planProcedure(tx, { ...plan, primarySurgeonId: hospital.doctors[0] }))
+  await giveConsent(id, duplicateId)
+  const signIn = () => hospital.run((tx) => signInProcedure(tx, id))
+  await assert.rejects(signIn(), { sqlstate: 'IM006' })
+
+  await hospital.run((tx) => proposeMerge(tx, { survivorId: patientId, duplicateId, reason: 'same person' }))
+  await hospital.run((tx) => mergePatients(tx, patientId, duplicateId), { user: hospital.users[1] })
+  await decide(duplicateId, 'deny')
+  await assert.rejects(signIn(), { sqlstate: 'IM006' })
+
+  await giveConsent(id, duplicateId)
+  assert.equal((await signIn()).status, 'in_progress')
 })

@@ -11,6 +11,7 @@ import {
   NoticeDoesNotCoverError,
 } from '@imhotep/postgres'
 import { addPerson } from '../clinical/clinical.fixture.ts'
+import { mergePatients, proposeMerge } from '../patient/index.ts'
 import { claimNotifications, queueNotification, setContactPreference } from '../communication/index.ts'
 import { addChild, addDocument, openPrivacyOffice, type PrivacyOffice } from './compliance.fixture.ts'
 import { activeConsent, expireGivenConsents, giveConsent, withdrawConsent, type GiveConsentInput } from './consents.ts'
@@ -289,4 +290,126 @@ test('claimNotifications: sends no promotion once the consent has run out, befor
     ]),
   )
   assert.deepEqual(stored, { status: 'suppressed', suppressed_reason: 'no_opt_in' })
+})
+
+/** Approves that the duplicate is the survivor. */
+async function merge(survivorId: string, duplicateId: string): Promise<void> {
+  const { hospital } = office
+  await hospital.run((tx) => proposeMerge(tx, { survivorId, duplicateId, reason: 'same person' }))
+  await hospital.run((tx) => mergePatients(tx, survivorId, duplicateId), { user: hospital.users[1] })
+}
+
+test('activeConsent: of records that were merged, the newest word counts, also a withdrawal', async () => {
+  const { asOfficer, hospital } = office
+  const hoursAgo = (hours: number) => new Date(Date.now() - hours * 3_600_000)
+  const pair = async () => [await addPerson(hospital), await addPerson(hospital)] as const
+  const say = (patientId: string, kind: GiveConsentInput['kind'], decision: 'permit' | 'deny', givenAt: Date) =>
+    asOfficer((tx) => giveConsent(tx, { patientId, kind, decision, givenAt, id: randomUUID() }))
+  const active = (patientId: string, kind: GiveConsentInput['kind']) =>
+    asOfficer((tx) => activeConsent(tx, patientId, kind))
+
+  const [survivor, duplicate] = await pair()
+  const permitted = await say(duplicate, 'research', 'permit', hoursAgo(3))
+  await merge(survivor, duplicate)
+  assert.deepEqual(
+    [await active(survivor, 'research'), await active(duplicate, 'research')],
+    [permitted.id, permitted.id],
+  )
+  await say(survivor, 'research', 'deny', hoursAgo(2))
+  assert.equal(await active(duplicate, 'research'), null)
+
+  const [kept, refusing] = await pair()
+  await say(kept, 'research', 'permit', hoursAgo(3))
+  await say(refusing, 'research', 'deny', hoursAgo(2))
+  await merge(kept, refusing)
+  assert.equal(await active(kept, 'research'), null)
+
+  const [staying, withdrawing] = await pair()
+  await say(staying, 'marketing', 'permit', hoursAgo(3))
+  const takenBack = await say(withdrawing, 'marketing', 'permit', hoursAgo(2))
+  await asOfficer((tx) => withdrawConsent(tx, takenBack.id))
+  await merge(staying, withdrawing)
+  assert.equal(await active(staying, 'marketing'), null)
+  const again = await say(staying, 'marketing', 'permit', new Date())
+  assert.equal(await active(withdrawing, 'marketing'), again.id)
+  const typedLate = await say(withdrawing, 'marketing', 'deny', hoursAgo(1))
+  assert.equal(typedLate.status, 'superseded')
+})
+
+test('opt-ins: one record of a person opts in under the consent of another, and a word under either stops it', async () => {
+  const { asOfficer, hospital } = office
+  const give = (patientId: string, decision: 'permit' | 'deny' = 'permit') =>
+    asOfficer((tx) => giveConsent(tx, { patientId, kind: 'marketing', decision, id: randomUUID() }))
+  const optIn = (subjectId: string, consentId: string) =>
+    asOfficer((tx) =>
+      setContactPreference(tx, {
+        subjectType: 'patient',
+        subjectId,
+        channel: 'sms',
+        category: 'promotional',
+        optedIn: true,
+        consentId,
+      }),
+    )
+  const optedIn = async (subjectId: string) => {
+    const rows = await asOfficer((tx) =>
+      tx.query<{ opted_in: boolean }>('select opted_in from communication.contact_preferences where subject_id = $1', [
+        subjectId,
+      ]),
+    )
+    return rows[0]?.opted_in
+  }
+
+  const [survivor, duplicate] = [await addPerson(hospital), await addPerson(hospital)]
+  const first = await give(duplicate)
+  await merge(survivor, duplicate)
+  await optIn(survivor, first.id)
+  await give(survivor, 'deny')
+  assert.equal(await optedIn(survivor), false)
+  await assert.rejects(optIn(survivor, first.id), NotPermittedError)
+
+  const [kept, refusing] = [await addPerson(hospital), await addPerson(hospital)]
+  const old = await give(kept)
+  await optIn(kept, old.id)
+  await give(refusing, 'deny')
+  await merge(kept, refusing)
+  assert.equal(await optedIn(kept), false)
+  await assert.rejects(optIn(kept, old.id), NotPermittedError)
+
+  const [two, one] = [await addPerson(hospital), await addPerson(hospital)]
+  const older = await give(one)
+  const newer = await give(two)
+  await optIn(two, newer.id)
+  await merge(two, one)
+  assert.equal(await optedIn(two), true)
+  await asOfficer((tx) => withdrawConsent(tx, newer.id))
+  assert.equal(await optedIn(two), false)
+  await assert.rejects(optIn(two, older.id), NotPermittedError)
+})
+
+test('opt-outs: what a person refused under one record is sent under none after the merge', async () => {
+  const { asOfficer, hospital } = office
+  const prefer = (subjectId: string, category: 'service' | 'transactional', optedIn: boolean) =>
+    asOfficer((tx) =>
+      setContactPreference(tx, { subjectType: 'patient', subjectId, channel: 'email', category, optedIn }),
+    )
+  const [survivor, duplicate] = [await addPerson(hospital), await addPerson(hospital)]
+  await prefer(survivor, 'transactional', true)
+  await prefer(duplicate, 'transactional', false)
+  await prefer(duplicate, 'service', false)
+
+  await merge(survivor, duplicate)
+
+  const rows = await asOfficer((tx) =>
+    tx.query(
+      `select category, opted_in from communication.contact_preferences
+       where subject_id = $1 and channel = 'email' order by category`,
+      [survivor],
+    ),
+  )
+  assert.deepEqual(rows, [
+    { category: 'service', opted_in: false },
+    { category: 'transactional', opted_in: false },
+  ])
+  await prefer(survivor, 'service', true)
 })
