@@ -4,6 +4,29 @@
 -- exclusive assignments of a device never overlap (constraint); device.assign keeps shared ones apart from exclusive ones
 -- under the lock of the device. No patient and no bed: the device watches the place where it stands, as a fridge does.
 
+create function device.can_hold_limits(p_limits jsonb) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(bool_and(
+    btrim(m.code) <> ''
+    and case when jsonb_typeof(m.limits) = 'object' then
+      m.limits - '{low,high,priority}'::text[] = '{}'
+      and m.limits ?| '{low,high}'
+      and coalesce(jsonb_typeof(m.limits -> 'low'), 'number') = 'number'
+      and coalesce(jsonb_typeof(m.limits -> 'high'), 'number') = 'number'
+      -- jsonb compares numbers as numbers
+      and (m.limits -> 'low' < m.limits -> 'high') is not false
+      and coalesce(m.limits -> 'priority' in ('"low"', '"medium"', '"high"', '"crisis"'), true)
+    else false end
+  ), true)
+  from jsonb_each(case when jsonb_typeof(p_limits) = 'object' then p_limits else '{}' end) as m (code, limits)
+$$;
+
+comment on function device.can_hold_limits(jsonb) is 'about=Whether readings can be held against limits: each metric has a low or a high number or both, low below high, and at most a priority of alarms.';
+
 create table device.device_assignments (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -29,7 +52,8 @@ create table device.device_assignments (
   constraint device_assignments_starts check (lower(period) is not null),
   constraint device_assignments_ended_has_end check ((status = 'ended') = (upper(period) is not null)),
   constraint device_assignments_encounter_of_patient check (encounter_id is null or patient_id is not null),
-  constraint device_assignments_limits_are_object check (jsonb_typeof(alarm_limits) = 'object')
+  constraint device_assignments_limits_are_object check (jsonb_typeof(alarm_limits) = 'object'),
+  constraint device_assignments_limits_can_be_held check (device.can_hold_limits(alarm_limits))
 );
 
 alter table device.device_assignments add constraint device_assignments_tenant_fkey

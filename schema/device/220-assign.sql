@@ -57,7 +57,7 @@ begin
 end
 $$;
 
-comment on function device.assign(uuid, uuid, uuid, uuid, uuid, boolean, jsonb, timestamptz) is 'about=Connects an active device to a patient, a bed or the place where it stands, by default for nobody else, with alarm limits {metric: {low, high, priority}}. The same again is the same assignment. IM005 no such device, IM880 the device serves somebody else, IM881 not in service.';
+comment on function device.assign(uuid, uuid, uuid, uuid, uuid, boolean, jsonb, timestamptz) is 'about=Connects an active device to a patient, a bed or the place where it stands, by default for nobody else, with alarm limits {metric: {low, high, priority}}. The same again is the same assignment. IM005 no such device, IM880 the device serves somebody else, IM881 not in service, 23514 limits that no reading can be held against.';
 
 create function device.lock_assignment(p_assignment_id uuid) returns device.device_assignments
   language plpgsql
@@ -128,4 +128,4 @@ begin
 end
 $$;
 
-comment on function device.set_alarm_limits(uuid, jsonb) is 'about=Sets the alarm limits of an assignment: {metric: {low, high, priority}}. IM001 it has ended, IM005 no such assignment.';
+comment on function device.set_alarm_limits(uuid, jsonb) is 'about=Sets the alarm limits of an assignment: {metric: {low, high, priority}}. IM001 it has ended, IM005 no such assignment, 23514 limits that no reading can be held against.';

@@ -54,6 +54,33 @@ test('device_assignments: exclusive times that overlap are impossible, whoever w
   assert.equal(outcomes.filter((outcome) => outcome === 'written').length, 1)
 })
 
+test('device_assignments: limits of alarms are numbers, the low one below the high one, of a known priority', async () => {
+  const other = await addMonitor('M-3')
+  const write = (limits: unknown) =>
+    asOwner(
+      `insert into device.device_assignments (tenant_id, device_id, period, assigned_by, alarm_limits)
+       values ($1, $2, tstzrange(now(), null), $3, $4)`,
+      [clinic.tenant, other, nurse, JSON.stringify(limits)],
+    )
+
+  for (const limit of [
+    { low: '90' },
+    { low: null },
+    { low: 120, high: 50 },
+    { low: 90, high: 90 },
+    { min: 90 },
+    { priority: 'high' },
+    { low: 90, priority: 'urgent' },
+    { low: 90, priority: null },
+    [],
+    90,
+    null,
+  ])
+    await assert.rejects(write({ spo2: limit }), { constraint: 'device_assignments_limits_can_be_held' })
+  await assert.rejects(write({ ' ': { low: 90 } }), { constraint: 'device_assignments_limits_can_be_held' })
+  await write({ spo2: { low: 90, priority: 'high' }, heart_rate: { low: 50, high: 120 }, temperature: { high: 38.5 } })
+})
+
 test('raise_alarm: forty at once make one alarm', async () => {
   const alarms = await Promise.all(
     Array.from({ length: clients }, () =>
