@@ -230,6 +230,37 @@ $$;
 
 comment on function tasking.check_giver(text, uuid) is 'about=Locks the handover of a handover''s row, which the signed-in user must give. IM005 no such handover, IM006 another user gives it.';
 
+create function tasking.known_operation(p_operation tasking.sync_operations) returns tasking.sync_operations
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_known tasking.sync_operations;
+begin
+  select o.* into v_known
+  from tasking.sync_operations o
+  where
+    o.tenant_id = core.require_tenant()
+    and (
+      o.op_id = p_operation.op_id
+      or (
+        o.node_id = p_operation.node_id and o.hlc_physical_us = p_operation.hlc_physical_us
+        and o.hlc_logical = p_operation.hlc_logical
+      )
+    );
+  if
+    (v_known.op_id, v_known.entity_id, v_known.node_id)
+    <> (p_operation.op_id, p_operation.entity_id, p_operation.node_id)
+  then
+    raise exception 'operation % was sent with other content', p_operation.op_id
+      using errcode = 'IM011', hint = 'give every operation an id and a tick of the clock of its own';
+  end if;
+  return v_known;
+end
+$$;
+
+comment on function tasking.known_operation(tasking.sync_operations) is 'about=The operation as it was merged before; null when it is new. IM011 the op_id or the tick was used for something else.';
+
 create function tasking.merge_operation(
   p_op_id uuid,
   p_node_id text,
@@ -247,7 +278,6 @@ create function tasking.merge_operation(
   set lock_timeout = '3s'
 as $$
 declare
-  v_tenant uuid := core.require_tenant();
   v_user uuid := tasking.acting_user_id();
   v_hlc text := tasking.hlc_text(p_hlc_physical_us, p_hlc_logical, p_node_id);
   v_now bigint := (extract(epoch from now()) * 1000000)::bigint;
@@ -259,6 +289,7 @@ declare
   v_closed text;
   v_created boolean := false;
   v_operation tasking.sync_operations;
+  v_known tasking.sync_operations;
 begin
   if p_hlc_physical_us > v_now + 300000000 then
     raise exception 'the clock of node "%" is more than five minutes ahead', p_node_id
@@ -284,22 +315,6 @@ begin
     raise exception '% % does not exist', p_entity_type, p_entity_id
       using errcode = 'IM005', hint = 'drop the operation: the row was never here';
   end if;
-  select o.* into v_operation
-  from tasking.sync_operations o
-  where
-    o.tenant_id = v_tenant
-    and (
-      o.op_id = p_op_id
-      or (o.node_id = p_node_id and o.hlc_physical_us = p_hlc_physical_us and o.hlc_logical = p_hlc_logical)
-    );
-  if found then
-    if v_operation.op_id <> p_op_id or v_operation.entity_id <> p_entity_id or v_operation.node_id <> p_node_id then
-      raise exception 'operation % was sent with other content', p_op_id
-        using errcode = 'IM011', hint = 'give every operation an id and a tick of the clock of its own';
-    end if;
-    return v_operation;
-  end if;
-
   v_operation.op_id := p_op_id;
   v_operation.node_id := p_node_id;
   v_operation.user_id := v_user;
@@ -309,6 +324,10 @@ begin
   v_operation.vector_clock := p_vector_clock;
   v_operation.hlc_physical_us := p_hlc_physical_us;
   v_operation.hlc_logical := p_hlc_logical;
+  v_known := tasking.known_operation(v_operation);
+  if v_known.id is not null then
+    return v_known;
+  end if;
   if v_created then -- the rest is in the row
     v_patch := p_patch - array(select jsonb_object_keys(v_row -> 'field_clocks'));
   end if;
@@ -415,12 +434,16 @@ begin
     p_operation.hlc_logical, p_operation.applied_at, p_operation.outcome, p_operation.conflict_fields,
     p_operation.resolved_by, p_operation.resolution, p_operation.resolves_id
   )
+  on conflict do nothing -- a copy came at the same moment: without a row to change nothing made them meet
   returning * into v_operation;
-  return v_operation;
+  if found then
+    return v_operation;
+  end if;
+  return tasking.known_operation(p_operation);
 end
 $$;
 
-comment on function tasking.log_operation(tasking.sync_operations) is 'about=Writes the row of an operation.';
+comment on function tasking.log_operation(tasking.sync_operations) is 'about=Writes the row of an operation, or returns the one of its copy. IM011 as tasking.known_operation.';
 
 create function tasking.resolve_conflict(
   p_operation_id uuid,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { ClockSkewError, IdempotencyKeyReusedError, NotFoundError } from '@imhotep/postgres'
 import { addVisit } from '../clinical/clinical.fixture.ts'
 import { mergeOperation, resolveConflict, type MergeOperationInput } from './merge-operation.ts'
@@ -182,4 +183,25 @@ test('mergeOperation: a task that was made offline is where the device left it, 
   ])
   const reopened = change(done, { status: 'reopened' }, { seen: 1, own: 2, at: Date.now() + 1000 })
   assert.equal((await merge(reopened)).outcome, 'applied')
+})
+
+test('mergeOperation: copies of a rejected operation that come at the same moment get one answer', async () => {
+  const id = randomUUID()
+  const whole = { title: 'Made offline', category: 'call', department_id: ward.hospital.departmentId }
+  const operation = change({ id }, { ...whole, completed_by: ward.hospital.users[1] }, { seen: 0 })
+  const sameTick = { ...operation, opId: randomUUID(), entityId: randomUUID() }
+
+  let copy: Promise<unknown> | undefined
+  let other: Promise<unknown> | undefined
+  const first = await ward.asGiver(async (tx) => {
+    const rejected = await mergeOperation(tx, operation)
+    copy = merge(operation)
+    other = merge(sameTick).catch((error: unknown) => error)
+    await setTimeout(500) // both wait for this transaction
+    return rejected
+  })
+
+  assert.equal(first.outcome, 'rejected')
+  assert.deepEqual(await copy, first)
+  assert.ok((await other) instanceof IdempotencyKeyReusedError)
 })
