@@ -22,8 +22,9 @@ create table medication.dispense_items (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint dispense_items_pkey primary key (tenant_id, id),
+  -- a batch that was named may be the one that a reservation took as well
   constraint dispense_items_batch_once unique nulls not distinct (
-    tenant_id, dispense_id, batch_id, prescription_item_id, return_of_item_id
+    tenant_id, dispense_id, batch_id, prescription_item_id, return_of_item_id, reservation_id
   ),
   constraint dispense_items_one_movement_each unique (tenant_id, movement_id),
   constraint dispense_items_quantity_not_zero check (quantity <> 0),
@@ -44,7 +45,8 @@ alter table medication.dispense_items add constraint dispense_items_return_of_it
 alter table medication.dispense_items add constraint dispense_items_item_fkey
   foreign key (tenant_id, item_id) references inventory.items (tenant_id, id);
 alter table medication.dispense_items add constraint dispense_items_batch_fkey
-  foreign key (tenant_id, batch_id) references inventory.batches (tenant_id, id);
+  foreign key (tenant_id, batch_id, item_id, expiry_on)
+  references inventory.batches (tenant_id, id, item_id, expiry_on);
 alter table medication.dispense_items add constraint dispense_items_reservation_fkey
   foreign key (tenant_id, reservation_id) references inventory.stock_reservations (tenant_id, id);
 alter table medication.dispense_items add constraint dispense_items_movement_fkey

@@ -93,7 +93,7 @@ begin
   return query
   select l.line
   from (
-    -- one thing scanned twice is one line: a batch stands in a dispense once
+    -- one thing scanned twice is one line
     select
       e.line || jsonb_build_object('quantity', sum(e.quantity)) as line, (e.line ->> 'item_id')::uuid as item_id
     from (

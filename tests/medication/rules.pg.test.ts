@@ -84,6 +84,15 @@ test('dispense_items: lines are never changed, a negative one names what comes b
   await assert.rejects(copy({ batch_id: randomUUID(), prescription_item_id: null }), {
     constraint: 'dispense_items_one_movement_each',
   })
+  const [received] = await pharmacy.asSuperuser((tx) =>
+    tx.query<{ id: string }>(
+      'select id from inventory.stock_movements where id not in (select movement_id from medication.dispense_items) limit 1',
+    ),
+  )
+  const another = { movement_id: received?.id, prescription_item_id: null, fefo_override_reason: 'test' }
+  await assert.rejects(copy({ ...another, item_id: pharmacy.items.ibuprofen }), {
+    constraint: 'dispense_items_batch_fkey',
+  })
 })
 
 test('dispenses: a return names its dispense and a reason, what is handed over has a time and a preparer', async () => {

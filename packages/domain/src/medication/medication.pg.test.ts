@@ -522,6 +522,34 @@ test('dispense: one item scanned twice is one line', async () => {
   })
 })
 
+test('dispense: a batch that is named beside what expires first, and is that, is given twice', async () => {
+  const { asPharmacist, asSuperuser, storeId, items, patientId } = pharmacy
+  await empty('antacid')
+  const batch = await addBatch(pharmacy, 'antacid', 10, 148)
+
+  const sold = await asPharmacist((tx) =>
+    dispense(tx, {
+      storeLocationId: storeId,
+      kind: 'otc',
+      key: randomUUID(),
+      patientId,
+      lines: [
+        { itemId: items.antacid, quantity: 2 },
+        { itemId: items.antacid, quantity: 3, batchId: batch },
+      ],
+    }),
+  )
+
+  const lines = await asSuperuser((tx) =>
+    tx.query(
+      'select batch_id as batch, sum(quantity) as quantity from medication.dispense_items where dispense_id = $1 group by batch_id',
+      [sold.id],
+    ),
+  )
+  assert.deepEqual(lines, [{ batch, quantity: '5.000' }])
+  assert.equal(await onHand(pharmacy, batch), 5)
+})
+
 test('cancelDispense and returnDispense: goods go back to their batch and to the prescription, never more than given', async () => {
   const { asPharmacist, asSuperuser, storeId } = pharmacy
   await empty('antacid')
