@@ -281,6 +281,43 @@ test('emrVerificationSummary: shows the tenant what the last refresh saw, and no
   )
 })
 
+test('refresh_emr_verification_report: sees all tenants also where only signed contexts work', async () => {
+  const { admin } = ward.hospital
+  const report =
+    'select tenant_id, day, emr_system, status, verifications from tasking.emr_verification_report order by 1, 2, 3, 4'
+  await admin.query('select tasking.refresh_emr_verification_report()')
+  const before = await admin.query(report)
+
+  const signed = await admin
+    .transaction(async (tx) => {
+      await tx.query(`select core.add_context_key('test', sha256('test')), core.require_signed_context()`)
+      await tx.query('select tasking.refresh_emr_verification_report()')
+      const [{ forced } = {}] = await tx.query<{ forced: boolean }>(
+        `select relforcerowsecurity as forced from pg_class where oid = 'tasking.emr_verifications'::regclass`,
+      )
+      throw new RolledBack(await tx.query(report), forced)
+    })
+    .catch((error: unknown) => {
+      if (error instanceof RolledBack) return error
+      throw error
+    })
+
+  assert.ok(before.length > 0)
+  assert.deepEqual(signed.rows, before)
+  assert.equal(signed.forced, true)
+})
+
+/** What a transaction saw before it was taken back. */
+class RolledBack extends Error {
+  readonly rows: unknown[]
+  readonly forced: boolean | undefined
+  constructor(rows: unknown[], forced: boolean | undefined) {
+    super('rolled back')
+    this.rows = rows
+    this.forced = forced
+  }
+}
+
 test('decideVerification: who did the task does not confirm it, and may say that it is not there', async () => {
   const { asGiver, asReceiver } = ward
   const { verification } = await addVerification()
