@@ -2284,6 +2284,7 @@ begin
     raise exception 'consent % was given in the future', new.id
       using errcode = '23514', constraint = 'consents_not_in_future', hint = 'check the clock of the device';
   end if;
+  new.given_at := least(new.given_at, now()); -- a clock that is fast makes no word newer than the next one
   if new.given_by in ('patient', 'spouse') and compliance.is_minor(new.tenant_id, new.patient_id, new.given_at) then
     raise exception 'patient % is a minor', new.patient_id
       using errcode = 'IM913', hint = 'a verified guardian consents: given_by guardian with the contact';
@@ -2315,7 +2316,7 @@ begin
 end
 $$;
 
-comment on function compliance.check_consent() is 'about=Before insert or change: nobody consents in the future (23514), for a minor neither the patient nor a spouse consents, a guardian is a verified legal guardian of this patient (IM913), and the notice was in effect and names all purposes (IM914).';
+comment on function compliance.check_consent() is 'about=Before insert or change: nobody consents in the future (23514; up to 5 minutes of a fast clock count as now), for a minor neither the patient nor a spouse consents, a guardian is a verified legal guardian of this patient (IM913), and the notice was in effect and names all purposes (IM914).';
 
 create or replace function compliance.check_opt_in() returns trigger
   language plpgsql
@@ -2329,7 +2330,11 @@ begin
   where
     c.tenant_id = new.tenant_id and c.id = new.consent_id and c.kind = 'marketing' and c.decision = 'permit'
     and c.status = 'active' and (c.expires_at is null or c.expires_at > now())
-    and new.subject_id = case new.subject_type when 'patient' then c.patient_id when 'contact' then c.contact_id end
+    and case new.subject_type
+      when 'patient' then new.subject_id = any (patient.ids_of(c.patient_id))
+      when 'contact' then new.subject_id = c.contact_id
+    end
+    and c.id = compliance.active_consent(c.patient_id, 'marketing') -- a merged record may hold a newer word
   for share;
   if not found then
     raise exception '% % gave no consent to marketing that is in force', new.subject_type, new.subject_id
@@ -2340,6 +2345,42 @@ end
 $$;
 
 comment on function compliance.check_opt_in() is 'about=Before an opt-in to promotional messages: it rests on a consent to marketing of that person, permitted and in force (IM006), and ends with it.';
+
+create or replace function compliance.follow_merge() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_people uuid[] := patient.ids_of(new.id);
+begin
+  insert into communication.contact_preferences as c (
+    tenant_id, subject_type, subject_id, channel, category, opted_in, changed_at
+  )
+  select new.tenant_id, 'patient', new.merged_into_id, w.channel, w.category, false, w.changed_at
+  from (
+    select distinct on (p.channel, p.category) p.channel, p.category, p.opted_in, p.changed_at
+    from communication.contact_preferences p
+    where p.tenant_id = new.tenant_id and p.subject_type = 'patient' and p.subject_id = any (v_people)
+    order by p.channel, p.category, p.changed_at desc, p.opted_in
+  ) as w
+  where not w.opted_in
+  on conflict (tenant_id, subject_type, subject_id, channel, category) do update
+  set opted_in = false, changed_at = excluded.changed_at
+  where c.opted_in;
+
+  update communication.contact_preferences p
+  set opted_in = false, changed_at = now()
+  from compliance.consents c
+  where
+    c.tenant_id = new.tenant_id and c.patient_id = any (v_people) and c.kind = 'marketing'
+    and c.id is distinct from compliance.active_consent(new.id, 'marketing')
+    and p.tenant_id = c.tenant_id and p.consent_id = c.id and p.opted_in;
+  return null;
+end
+$$;
+
+comment on function compliance.follow_merge() is 'about=After a patient was merged: what the person refused last under either record is sent to neither, and opt-ins under a consent to marketing that is not their newest word end. Opt-ins of the duplicate are not taken over.';
 
 create or replace function compliance.check_everybody_told() returns trigger
   language plpgsql
@@ -12811,6 +12852,10 @@ create or replace trigger contact_preferences_opt_in_rests_on_consent
   for each row when (new.opted_in and new.category = 'promotional' and new.consent_id is not null)
   execute function compliance.check_opt_in();
 
+create or replace trigger patients_words_follow_merge after update of merged_into_id on patient.patients
+  for each row when (new.merged_into_id is not null and old.merged_into_id is distinct from new.merged_into_id)
+  execute function compliance.follow_merge();
+
 create or replace trigger encryption_keys_not_under_hold before update of status on core.encryption_keys
   for each row when (new.status = 'destroyed' and old.status <> 'destroyed' and new.subject_type = 'patient')
   execute function compliance.check_key_not_held();
@@ -12945,6 +12990,29 @@ grant select on device.devices to device_ro;
 -- A reading belongs to the patient whose assignment covers its time: nothing that a device sends can say otherwise. Two
 -- exclusive assignments of a device never overlap (constraint); device.assign keeps shared ones apart from exclusive ones
 -- under the lock of the device. No patient and no bed: the device watches the place where it stands, as a fridge does.
+create or replace function device.can_hold_limits(p_limits jsonb) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(bool_and(
+    btrim(m.code) <> ''
+    and case when jsonb_typeof(m.limits) = 'object' then
+      m.limits - '{low,high,priority}'::text[] = '{}'
+      and m.limits ?| '{low,high}'
+      and coalesce(jsonb_typeof(m.limits -> 'low'), 'number') = 'number'
+      and coalesce(jsonb_typeof(m.limits -> 'high'), 'number') = 'number'
+      -- jsonb compares numbers as numbers
+      and (m.limits -> 'low' < m.limits -> 'high') is not false
+      and coalesce(m.limits -> 'priority' in ('"low"', '"medium"', '"high"', '"crisis"'), true)
+    else false end
+  ), true)
+  from jsonb_each(case when jsonb_typeof(p_limits) = 'object' then p_limits else '{}' end) as m (code, limits)
+$$;
+
+comment on function device.can_hold_limits(jsonb) is 'about=Whether readings can be held against limits: each metric has a low or a high number or both, low below high, and at most a priority of alarms.';
+
 create table if not exists device.device_assignments (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -12971,6 +13039,7 @@ create table if not exists device.device_assignments (
   constraint device_assignments_ended_has_end check ((status = 'ended') = (upper(period) is not null)),
   constraint device_assignments_encounter_of_patient check (encounter_id is null or patient_id is not null),
   constraint device_assignments_limits_are_object check (jsonb_typeof(alarm_limits) = 'object'),
+  constraint device_assignments_limits_can_be_held check (device.can_hold_limits(alarm_limits)),
   constraint device_assignments_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint device_assignments_device_fkey
@@ -22546,8 +22615,9 @@ create table if not exists medication.dispense_items (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint dispense_items_pkey primary key (tenant_id, id),
+  -- a batch that was named may be the one that a reservation took as well
   constraint dispense_items_batch_once unique nulls not distinct (
-    tenant_id, dispense_id, batch_id, prescription_item_id, return_of_item_id
+    tenant_id, dispense_id, batch_id, prescription_item_id, return_of_item_id, reservation_id
   ),
   constraint dispense_items_one_movement_each unique (tenant_id, movement_id),
   constraint dispense_items_quantity_not_zero check (quantity <> 0),
@@ -22566,7 +22636,8 @@ create table if not exists medication.dispense_items (
   constraint dispense_items_item_fkey
     foreign key (tenant_id, item_id) references inventory.items (tenant_id, id),
   constraint dispense_items_batch_fkey
-    foreign key (tenant_id, batch_id) references inventory.batches (tenant_id, id),
+    foreign key (tenant_id, batch_id, item_id, expiry_on)
+    references inventory.batches (tenant_id, id, item_id, expiry_on),
   constraint dispense_items_reservation_fkey
     foreign key (tenant_id, reservation_id) references inventory.stock_reservations (tenant_id, id),
   constraint dispense_items_movement_fkey
@@ -34479,8 +34550,34 @@ $$;
 
 comment on function compliance.publish_notice(text, text, text[], text[], text, text, text, int, timestamptz) is 'about=Adds a notice of the tenant in one language. A version is written once; sent again it is returned. IM003 no tenant, IM011 the version has another text.';
 
--- Consent is given, withdrawn, and runs out. Withdrawal stops what rested on it in the same transaction. Lock order: patient,
--- consents by id.
+-- Consent is given, withdrawn, and runs out. Withdrawal stops what rested on it in the same transaction. A person is all
+-- records that were merged into one. Lock order: patients by id, consents by id.
+create or replace function compliance.is_standing(p_kind text) returns boolean
+  language sql
+  immutable
+  parallel safe
+return p_kind in ('data_processing', 'marketing');
+
+comment on function compliance.is_standing(text) is 'about=Whether consents of a kind stand for the person and not for a visit: then only the newest word counts.';
+
+create or replace function compliance.lock_person(p_tenant_id uuid, p_patient_id uuid) returns uuid[]
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_people uuid[] := patient.ids_of(p_patient_id);
+begin
+  perform
+  from patient.patients p
+  where p.tenant_id = p_tenant_id and p.id = any (v_people)
+  order by p.id
+  for no key update;
+  return patient.ids_of(p_patient_id); -- as it is under the lock
+end
+$$;
+
+comment on function compliance.lock_person(uuid, uuid) is 'about=Locks all records of a person until the transaction ends and returns their ids.';
+
 create or replace function compliance.give_consent(
   p_patient_id uuid,
   p_kind text,
@@ -34508,12 +34605,11 @@ declare
   v_tenant uuid := core.require_tenant();
   v_consent compliance.consents;
   v_status text := 'active';
+  v_people uuid[] := compliance.lock_person(v_tenant, p_patient_id);
 begin
-  perform
-  from patient.patients p
-  where p.tenant_id = v_tenant and p.id = p_patient_id and p.deleted_at is null
-  for no key update;
-  if not found then
+  if not exists (
+    select from patient.patients p where p.tenant_id = v_tenant and p.id = p_patient_id and p.deleted_at is null
+  ) then
     raise exception 'patient % does not exist', p_patient_id
       using errcode = 'IM005', hint = 'choose a patient of the tenant';
   end if;
@@ -34530,17 +34626,17 @@ begin
     return v_consent;
   end if;
 
-  if p_kind in ('data_processing', 'marketing') then
+  if compliance.is_standing(p_kind) then
     if exists (
       select
       from compliance.consents c
       where
-        c.tenant_id = v_tenant and c.patient_id = p_patient_id and c.kind = p_kind
+        c.tenant_id = v_tenant and c.patient_id = any (v_people) and c.kind = p_kind
         and c.status not in ('draft', 'rejected') and greatest(c.given_at, c.withdrawn_at) > p_given_at
     ) then
       v_status := 'superseded'; -- written down late: the person has said something else since
     else
-      perform compliance.end_standing_consents(v_tenant, p_patient_id, p_kind);
+      perform compliance.end_standing_consents(v_tenant, v_people, p_kind);
     end if;
   end if;
   insert into compliance.consents (
@@ -34576,7 +34672,7 @@ $$;
 
 comment on function compliance.stop_what_rests_on(uuid, uuid) is 'about=Ends what a consent allowed: messages for which a person opted in under it are sent no more. Other services follow the event.';
 
-create or replace function compliance.end_standing_consents(p_tenant_id uuid, p_patient_id uuid, p_kind text) returns void
+create or replace function compliance.end_standing_consents(p_tenant_id uuid, p_people uuid[], p_kind text) returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
@@ -34586,7 +34682,7 @@ begin
   for v_id in
     select c.id
     from compliance.consents c
-    where c.tenant_id = p_tenant_id and c.patient_id = p_patient_id and c.kind = p_kind and c.status = 'active'
+    where c.tenant_id = p_tenant_id and c.patient_id = any (p_people) and c.kind = p_kind and c.status = 'active'
     order by c.id
     for no key update
   loop
@@ -34596,7 +34692,7 @@ begin
 end
 $$;
 
-comment on function compliance.end_standing_consents(uuid, uuid, text) is 'about=Marks the active consents of a kind as superseded, for a newer one takes their place.';
+comment on function compliance.end_standing_consents(uuid, uuid[], text) is 'about=Marks the active consents of a kind, of all records of a person, as superseded by a newer word.';
 
 create or replace function compliance.lock_consent(p_consent_id uuid) returns compliance.consents
   language plpgsql
@@ -34626,8 +34722,14 @@ create or replace function compliance.withdraw_consent(p_consent_id uuid, p_reas
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_consent compliance.consents := compliance.lock_consent(p_consent_id);
+  v_tenant uuid := core.require_tenant();
+  v_consent compliance.consents;
+  v_people uuid[];
 begin
+  select compliance.lock_person(v_tenant, c.patient_id) into v_people
+  from compliance.consents c
+  where c.tenant_id = v_tenant and c.id = p_consent_id and compliance.is_standing(c.kind);
+  v_consent := compliance.lock_consent(p_consent_id);
   if v_consent.status = 'withdrawn' then
     return v_consent;
   end if;
@@ -34636,11 +34738,14 @@ begin
   where c.tenant_id = v_consent.tenant_id and c.id = v_consent.id
   returning c.* into v_consent;
   perform compliance.stop_what_rests_on(v_consent.tenant_id, v_consent.id);
+  if compliance.is_standing(v_consent.kind) then -- of merged records each may have one
+    perform compliance.end_standing_consents(v_tenant, v_people, v_consent.kind);
+  end if;
   return v_consent;
 end
 $$;
 
-comment on function compliance.withdraw_consent(uuid, text) is 'about=The person takes a consent back; nobody has to say why. Messages that rested on it stop at once. IM001 not in force, IM005 no such consent.';
+comment on function compliance.withdraw_consent(uuid, text) is 'about=The person takes a consent back; nobody has to say why. Messages that rested on it stop at once, and consents to data processing or marketing under records that were merged end with it. IM001 not in force, IM005 no such consent.';
 
 create or replace function compliance.expire_consents(p_limit int default 500) returns int
   language plpgsql
@@ -34676,25 +34781,35 @@ create or replace function compliance.active_consent(p_patient_id uuid, p_kind t
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_people uuid[] := patient.ids_of(p_patient_id);
+  v_word record;
 begin
-  return (
-    select case when w.decision = 'permit' then w.id end
-    from (
-      select c.id, c.decision
-      from compliance.consents c
-      where
-        c.tenant_id = core.require_tenant() and c.patient_id = p_patient_id and c.kind = p_kind
-        and c.status = 'active' and (c.expires_at is null or c.expires_at > now())
+  select
+    c.id,
+    c.decision = 'permit' and c.status = 'active' and (c.expires_at is null or c.expires_at > now())
+    and (p_purpose is null or p_purpose = any (c.purposes)) as permits
+  into v_word
+  from compliance.consents c
+  where
+    c.tenant_id = core.require_tenant() and c.patient_id = any (v_people) and c.kind = p_kind
+    and case
+      -- also one that was taken back or has run out: an older one under a merged record does not come to life again
+      when compliance.is_standing(p_kind) then c.status not in ('draft', 'rejected')
+      else
+        c.status = 'active' and (c.expires_at is null or c.expires_at > now())
         -- who denies without naming a purpose denies all
         and (p_purpose is null or p_purpose = any (c.purposes) or (c.decision = 'deny' and c.purposes = '{}'))
-      order by c.given_at desc
-      limit 1
-    ) as w
-  );
+    end
+  order by
+    case when compliance.is_standing(p_kind) then greatest(c.given_at, c.withdrawn_at) else c.given_at end desc,
+    c.decision, c.id desc
+  limit 1;
+  return case when v_word.permits then v_word.id end;
 end
 $$;
 
-comment on function compliance.active_consent(uuid, text, text) is 'about=The consent of a kind, and for a purpose where one is given, that is in force; null when there is none, or when the newest word is a denial. IM003 no tenant.';
+comment on function compliance.active_consent(uuid, text, text) is 'about=The consent of a kind, and for a purpose where one is given, that is in force for the person, under whichever of the records that were merged it was given; null when there is none, or when the newest word is a denial. IM003 no tenant.';
 
 -- Requests of persons about their data: received, identity made sure, handled, answered before the clock runs out.
 create or replace function compliance.lock_request(p_request_id uuid) returns compliance.data_principal_requests
@@ -36197,7 +36312,7 @@ begin
 end
 $$;
 
-comment on function compliance.rows_of_person(compliance.person_references, uuid, uuid[], jsonb, jsonb) is 'about=Ids of the rows that one reference finds: p_people are the patient and whoever was merged into them, p_ids the ids found so far by table, p_named the columns of each table that name a patient.';
+comment on function compliance.rows_of_person(compliance.person_references, uuid, uuid[], jsonb, jsonb) is 'about=Ids of the rows that one reference finds: p_people are all records of the patient, p_ids the ids found so far by table, p_named the columns of each table that name a patient.';
 
 create or replace function compliance.find_person(
   p_tenant_id uuid,
@@ -36278,12 +36393,12 @@ declare
   v_tables jsonb := '{}';
   v_count int := 0;
 begin
-  with recursive merged as (
-    select p.id from patient.patients p where p.tenant_id = v_tenant and p.id = p_patient_id
-    union
-    select p.id from merged m join patient.patients p on p.tenant_id = v_tenant and p.merged_into_id = m.id
-  )
-  select array_agg(m.id) into v_people from merged m;
+  -- not patient.ids_of, which not every caller may ask; a merge redirects what was merged before: one step is enough
+  select array_agg(p.id) into v_people
+  from patient.patients k
+  join patient.patients p
+    on p.tenant_id = k.tenant_id and coalesce(k.merged_into_id, k.id) in (p.id, p.merged_into_id)
+  where k.tenant_id = v_tenant and k.id = p_patient_id;
   if v_people is null then
     raise exception 'patient % does not exist', p_patient_id
       using errcode = 'IM005', hint = 'choose a patient of the tenant';
@@ -36313,7 +36428,7 @@ begin
 end
 $$;
 
-comment on function compliance.export_person(uuid) is 'about=Everything that is held on a patient and on whoever was merged into them: {patient_id, taken_at, row_count, tables: {"schema.table": [row ..]}, not_readable: [tables that the caller may not read]}. Encrypted columns are hexadecimal: the application decrypts them. The export is logged. IM003 no tenant, IM005 no such patient.';
+comment on function compliance.export_person(uuid) is 'about=Everything that is held on a patient, by whichever of the records that were merged is asked for: {patient_id, taken_at, row_count, tables: {"schema.table": [row ..]}, not_readable: [tables that the caller may not read]}. Encrypted columns are hexadecimal: the application decrypts them. The export is logged. IM003 no tenant, IM005 no such patient.';
 
 -- device: functions
 
@@ -36518,7 +36633,7 @@ begin
 end
 $$;
 
-comment on function device.assign(uuid, uuid, uuid, uuid, uuid, boolean, jsonb, timestamptz) is 'about=Connects an active device to a patient, a bed or the place where it stands, by default for nobody else, with alarm limits {metric: {low, high, priority}}. The same again is the same assignment. IM005 no such device, IM880 the device serves somebody else, IM881 not in service.';
+comment on function device.assign(uuid, uuid, uuid, uuid, uuid, boolean, jsonb, timestamptz) is 'about=Connects an active device to a patient, a bed or the place where it stands, by default for nobody else, with alarm limits {metric: {low, high, priority}}. The same again is the same assignment. IM005 no such device, IM880 the device serves somebody else, IM881 not in service, 23514 limits that no reading can be held against.';
 
 create or replace function device.lock_assignment(p_assignment_id uuid) returns device.device_assignments
   language plpgsql
@@ -36589,7 +36704,7 @@ begin
 end
 $$;
 
-comment on function device.set_alarm_limits(uuid, jsonb) is 'about=Sets the alarm limits of an assignment: {metric: {low, high, priority}}. IM001 it has ended, IM005 no such assignment.';
+comment on function device.set_alarm_limits(uuid, jsonb) is 'about=Sets the alarm limits of an assignment: {metric: {low, high, priority}}. IM001 it has ended, IM005 no such assignment, 23514 limits that no reading can be held against.';
 
 -- Alarms: one live alarm a condition, taken on by a person, passed on when nobody does.
 create or replace function device.priority_rank(p_priority text) returns int
@@ -38366,6 +38481,7 @@ create or replace function clinical.sign_in_procedure(p_procedure_id uuid, p_ans
 as $$
 declare
   v_procedure clinical.procedures := clinical.lock_procedure(p_procedure_id);
+  v_people uuid[] := patient.ids_of(v_procedure.patient_id);
 begin
   if v_procedure.sign_in_at is not null then
     return v_procedure;
@@ -38375,10 +38491,18 @@ begin
     select
     from compliance.consents c
     where
-      c.tenant_id = v_procedure.tenant_id and c.id = v_procedure.consent_id and c.patient_id = v_procedure.patient_id
+      c.tenant_id = v_procedure.tenant_id and c.id = v_procedure.consent_id and c.patient_id = any (v_people)
       and c.kind = 'surgery' and c.decision = 'permit' and c.status = 'active'
       and (c.expires_at is null or c.expires_at > now())
       and (c.encounter_id is null or c.encounter_id = v_procedure.encounter_id)
+      and not exists (
+        select
+        from compliance.consents d
+        where
+          d.tenant_id = c.tenant_id and d.patient_id = any (v_people) and d.kind = c.kind and d.decision = 'deny'
+          and d.status = 'active' and d.given_at >= c.given_at
+          and (d.encounter_id is null or d.encounter_id = v_procedure.encounter_id)
+      )
   ) then
     raise exception 'procedure % has no consent to surgery that is in force', p_procedure_id
       using errcode = 'IM006', hint = 'record the consent of the patient and set consent_id';
@@ -38393,7 +38517,7 @@ begin
 end
 $$;
 
-comment on function clinical.sign_in_procedure(uuid, jsonb) is 'about=Sign-in, before anaesthesia: the procedure begins. Surgery needs the patient''s active consent to surgery. Asked again: nothing changes. IM001 not in preparation, or the patient is not here, IM005 no such procedure, IM006 no consent.';
+comment on function clinical.sign_in_procedure(uuid, jsonb) is 'about=Sign-in, before anaesthesia: the procedure begins. Surgery needs the patient''s active consent to surgery, under whichever of merged records, and no later denial. Asked again: nothing changes. IM001 not in preparation, or the patient is not here, IM005 no such procedure, IM006 no consent.';
 
 create or replace function clinical.time_out_procedure(p_procedure_id uuid, p_answers jsonb default '{}')
   returns clinical.procedures
@@ -39945,6 +40069,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_registration abdm.abha_registrations;
+  v_people uuid[] := patient.ids_of(p_patient_id);
 begin
   select r.* into v_registration
   from abdm.abha_registrations r
@@ -39961,7 +40086,14 @@ begin
       from compliance.consents c
       where
         c.tenant_id = v_tenant and c.id = p_consent_id and c.kind = 'abdm' and c.decision = 'permit'
-        and c.status = 'active' and c.patient_id = p_patient_id and (c.expires_at is null or c.expires_at > now())
+        and c.status = 'active' and c.patient_id = any (v_people) and (c.expires_at is null or c.expires_at > now())
+        and not exists (
+          select
+          from compliance.consents d
+          where
+            d.tenant_id = c.tenant_id and d.patient_id = any (v_people) and d.kind = c.kind and d.decision = 'deny'
+            and d.status = 'active' and d.given_at >= c.given_at
+        )
     ) then
       raise exception 'patient % gave no consent to create an ABHA', p_patient_id
         using errcode = 'IM006', hint = 'record a consent of kind abdm first and pass it';
@@ -39989,7 +40121,7 @@ begin
 end
 $$;
 
-comment on function abdm.start_registration(uuid, text, text, uuid, uuid, uuid) is 'about=Begins an attempt to create, verify or link an ABHA, by the signed-in user. The same request id again is the same attempt. IM003, IM005 no such patient, IM006 nobody signed in, or no consent to create one, IM011 that request id began something else, 23514 unknown purpose or method.';
+comment on function abdm.start_registration(uuid, text, text, uuid, uuid, uuid) is 'about=Begins an attempt to create, verify or link an ABHA, by the signed-in user. The same request id again is the same attempt. IM003, IM005 no such patient, IM006 nobody signed in, or no consent to create one that no later denial ended, IM011 that request id began something else, 23514 unknown purpose or method.';
 
 create or replace function abdm.lock_registration(p_registration_id uuid) returns abdm.abha_registrations
   language plpgsql
@@ -51470,6 +51602,7 @@ create or replace function blood_bank.request_blood(
 as $$
 declare
   v_tenant uuid := core.require_tenant();
+  v_people uuid[] := patient.ids_of(p_patient_id);
   v_claim record;
   v_request blood_bank.blood_requests;
 begin
@@ -51500,9 +51633,17 @@ begin
     select
     from compliance.consents c
     where
-      c.tenant_id = v_tenant and c.id = p_consent_id and c.patient_id = p_patient_id
+      c.tenant_id = v_tenant and c.id = p_consent_id and c.patient_id = any (v_people)
       and c.kind = 'transfusion' and c.decision = 'permit' and c.status = 'active'
       and (c.expires_at is null or c.expires_at > now())
+      and not exists (
+        select
+        from compliance.consents d
+        where
+          d.tenant_id = c.tenant_id and d.patient_id = any (v_people) and d.kind = c.kind and d.decision = 'deny'
+          and d.status = 'active' and d.given_at >= c.given_at
+          and (d.encounter_id is null or d.encounter_id = p_encounter_id)
+      )
   ) then
     raise exception 'consent % does not permit a transfusion of patient %', p_consent_id, p_patient_id
       using errcode = 'IM006', hint = 'record an active consent of kind transfusion';
@@ -51530,7 +51671,7 @@ begin
 end
 $$;
 
-comment on function blood_bank.request_blood(uuid, uuid, text, int, text, uuid, text, timestamptz, numeric, uuid, uuid, uuid, text) is 'about=A doctor asks for 1 to 40 units of a component for a patient. Same p_key and content, same request. IM005 no such encounter or sample of the patient, IM006 the consent does not permit it, IM010, IM011, IM353 the sample is not collected.';
+comment on function blood_bank.request_blood(uuid, uuid, text, int, text, uuid, text, timestamptz, numeric, uuid, uuid, uuid, text) is 'about=A doctor asks for 1 to 40 units of a component for a patient. Same p_key and content, same request. IM005 no such encounter or sample of the patient, IM006 the consent does not permit it, or was denied since, IM010, IM011, IM353 the sample is not collected.';
 
 create or replace function blood_bank.order_emergency_release(p_request_id uuid, p_doctor_id uuid, p_reason text)
   returns blood_bank.blood_requests
@@ -53729,7 +53870,7 @@ begin
   return query
   select l.line
   from (
-    -- one thing scanned twice is one line: a batch stands in a dispense once
+    -- one thing scanned twice is one line
     select
       e.line || jsonb_build_object('quantity', sum(e.quantity)) as line, (e.line ->> 'item_id')::uuid as item_id
     from (
@@ -57493,6 +57634,37 @@ $$;
 
 comment on function tasking.check_giver(text, uuid) is 'about=Locks the handover of a handover''s row, which the signed-in user must give. IM005 no such handover, IM006 another user gives it.';
 
+create or replace function tasking.known_operation(p_operation tasking.sync_operations) returns tasking.sync_operations
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_known tasking.sync_operations;
+begin
+  select o.* into v_known
+  from tasking.sync_operations o
+  where
+    o.tenant_id = core.require_tenant()
+    and (
+      o.op_id = p_operation.op_id
+      or (
+        o.node_id = p_operation.node_id and o.hlc_physical_us = p_operation.hlc_physical_us
+        and o.hlc_logical = p_operation.hlc_logical
+      )
+    );
+  if
+    (v_known.op_id, v_known.entity_id, v_known.node_id)
+    <> (p_operation.op_id, p_operation.entity_id, p_operation.node_id)
+  then
+    raise exception 'operation % was sent with other content', p_operation.op_id
+      using errcode = 'IM011', hint = 'give every operation an id and a tick of the clock of its own';
+  end if;
+  return v_known;
+end
+$$;
+
+comment on function tasking.known_operation(tasking.sync_operations) is 'about=The operation as it was merged before; null when it is new. IM011 the op_id or the tick was used for something else.';
+
 create or replace function tasking.merge_operation(
   p_op_id uuid,
   p_node_id text,
@@ -57510,7 +57682,6 @@ create or replace function tasking.merge_operation(
   set lock_timeout = '3s'
 as $$
 declare
-  v_tenant uuid := core.require_tenant();
   v_user uuid := tasking.acting_user_id();
   v_hlc text := tasking.hlc_text(p_hlc_physical_us, p_hlc_logical, p_node_id);
   v_now bigint := (extract(epoch from now()) * 1000000)::bigint;
@@ -57522,6 +57693,7 @@ declare
   v_closed text;
   v_created boolean := false;
   v_operation tasking.sync_operations;
+  v_known tasking.sync_operations;
 begin
   if p_hlc_physical_us > v_now + 300000000 then
     raise exception 'the clock of node "%" is more than five minutes ahead', p_node_id
@@ -57547,22 +57719,6 @@ begin
     raise exception '% % does not exist', p_entity_type, p_entity_id
       using errcode = 'IM005', hint = 'drop the operation: the row was never here';
   end if;
-  select o.* into v_operation
-  from tasking.sync_operations o
-  where
-    o.tenant_id = v_tenant
-    and (
-      o.op_id = p_op_id
-      or (o.node_id = p_node_id and o.hlc_physical_us = p_hlc_physical_us and o.hlc_logical = p_hlc_logical)
-    );
-  if found then
-    if v_operation.op_id <> p_op_id or v_operation.entity_id <> p_entity_id or v_operation.node_id <> p_node_id then
-      raise exception 'operation % was sent with other content', p_op_id
-        using errcode = 'IM011', hint = 'give every operation an id and a tick of the clock of its own';
-    end if;
-    return v_operation;
-  end if;
-
   v_operation.op_id := p_op_id;
   v_operation.node_id := p_node_id;
   v_operation.user_id := v_user;
@@ -57572,6 +57728,10 @@ begin
   v_operation.vector_clock := p_vector_clock;
   v_operation.hlc_physical_us := p_hlc_physical_us;
   v_operation.hlc_logical := p_hlc_logical;
+  v_known := tasking.known_operation(v_operation);
+  if v_known.id is not null then
+    return v_known;
+  end if;
   if v_created then -- the rest is in the row
     v_patch := p_patch - array(select jsonb_object_keys(v_row -> 'field_clocks'));
   end if;
@@ -57678,12 +57838,16 @@ begin
     p_operation.hlc_logical, p_operation.applied_at, p_operation.outcome, p_operation.conflict_fields,
     p_operation.resolved_by, p_operation.resolution, p_operation.resolves_id
   )
+  on conflict do nothing -- a copy came at the same moment: without a row to change nothing made them meet
   returning * into v_operation;
-  return v_operation;
+  if found then
+    return v_operation;
+  end if;
+  return tasking.known_operation(p_operation);
 end
 $$;
 
-comment on function tasking.log_operation(tasking.sync_operations) is 'about=Writes the row of an operation.';
+comment on function tasking.log_operation(tasking.sync_operations) is 'about=Writes the row of an operation, or returns the one of its copy. IM011 as tasking.known_operation.';
 
 create or replace function tasking.resolve_conflict(
   p_operation_id uuid,
@@ -58917,7 +59081,8 @@ where
 comment on view tasking.open_conflicts is 'about=Conflicts of offline changes that wait for a person: see tasking.resolve_conflict.';
 
 -- Reporting on verification in EMRs. A materialized view has no policies, so this one is granted to nobody: its reader is a
--- function that adds the tenant. It is filled tenant by tenant, under the policies of the table.
+-- function that adds the tenant. It is filled tenant by tenant, under the policies of the table; where only signed contexts
+-- work, nobody can sign one for each tenant here, and the owner looks past the policies while nobody else is at the table.
 create or replace function tasking.active_tenant_ids() returns setof uuid
   language sql
   stable
@@ -58940,7 +59105,9 @@ declare
   v_tenant uuid;
 begin
   for v_tenant in select * from tasking.active_tenant_ids() loop
-    perform set_config('app.tenant_id', v_tenant::text, true);
+    if not core.context_is_signed() then
+      perform set_config('app.tenant_id', v_tenant::text, true);
+    end if;
     return query
       select
         v.tenant_id, (v.created_at at time zone 'UTC')::date, v.emr_system, v.status, count(*), sum(v.attempts),
@@ -58949,7 +59116,9 @@ begin
       where v.tenant_id = v_tenant
       group by 1, 2, 3, 4;
   end loop;
-  perform set_config('app.tenant_id', v_before, true);
+  if not core.context_is_signed() then
+    perform set_config('app.tenant_id', v_before, true);
+  end if;
 end
 $$;
 
@@ -58968,17 +59137,24 @@ create or replace function tasking.refresh_emr_verification_report() returns voi
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
 as $$
 begin
+  if core.context_is_signed() then -- a rollback takes it back
+    alter table tasking.emr_verifications no force row level security;
+  end if;
   if (select c.relispopulated from pg_class c where c.oid = 'tasking.emr_verification_report'::regclass) then
     refresh materialized view concurrently tasking.emr_verification_report;
   else
     refresh materialized view tasking.emr_verification_report;
   end if;
+  if core.context_is_signed() then
+    alter table tasking.emr_verifications force row level security;
+  end if;
 end
 $$;
 
-comment on function tasking.refresh_emr_verification_report() is 'about=Job of imhotep_platform: brings the report up to date for all tenants; readers are not blocked.';
+comment on function tasking.refresh_emr_verification_report() is 'about=Job of imhotep_platform: brings the report up to date for all tenants; its readers are not blocked. Where only signed contexts work, verifications wait meanwhile; 55P03 after 2 s behind others, then ask again.';
 
 create or replace function tasking.emr_verification_summary(p_from date, p_to date)
   returns table (
@@ -59442,8 +59618,11 @@ grant update (value_enc, value_bidx, value_last4, deleted_at, delete_reason) on 
 -- the trigger of patients checks as the role that writes
 grant execute on function patient.name_key(text), patient.check_birth_date(date), patient.check_mrn(text)
   to business_owner;
-grant select (tenant_id, consent_id, opted_in), update (opted_in, changed_at) on communication.contact_preferences
-  to business_owner;
+grant
+  select (tenant_id, subject_type, subject_id, channel, category, opted_in, consent_id, changed_at),
+  insert (tenant_id, subject_type, subject_id, channel, category, opted_in, changed_at),
+  update (opted_in, changed_at)
+on communication.contact_preferences to business_owner;
 grant select (tenant_id, id, recipient_type, recipient_id, status, updated_at) on communication.notifications
   to business_owner;
 grant execute on function patient.ids_of(uuid[]) to business_owner, audit_reader;
@@ -59573,7 +59752,7 @@ grant select (tenant_id, id, department_id) on workforce.shifts to clinical_owne
 grant select (tenant_id, shift_id, staff_id, period, status) on workforce.shift_assignments to clinical_owner;
 grant select (tenant_id, encounter_id, type_code, status, deleted_at) on ehr.documents to clinical_owner;
 grant select (
-  tenant_id, id, patient_id, kind, decision, status, expires_at, encounter_id
+  tenant_id, id, patient_id, kind, decision, status, given_at, expires_at, encounter_id
 ) on compliance.consents to clinical_owner;
 grant usage on schema facility to clinical_app, clinical_ro;
 grant select (tenant_id, id, bed_id, encounter_id, status) on facility.bed_allocations to clinical_app, clinical_ro;
@@ -59667,11 +59846,11 @@ grant select (tenant_id, id, patient_id, kind, value_bidx, deleted_at) on patien
 -- unlinking takes the identifier away
 grant update (deleted_at, deleted_by, delete_reason) on patient.patient_identifiers to fhir_owner;
 grant execute on function
-  patient.add_identifier(uuid, jsonb), patient.name_key(text), patient.bytes_of(jsonb, text)
+  patient.add_identifier(uuid, jsonb), patient.name_key(text), patient.bytes_of(jsonb, text), patient.ids_of(uuid[])
 to fhir_owner;
 
 grant select (tenant_id, id, patient_id, clinic_id) on clinical.encounters to fhir_owner;
-grant select (tenant_id, id, patient_id, kind, decision, status, expires_at) on compliance.consents to fhir_owner;
+grant select (tenant_id, id, patient_id, kind, decision, status, given_at, expires_at) on compliance.consents to fhir_owner;
 grant select (tenant_id, user_id, patient_id, status, expires_at) on audit.break_glass_sessions to fhir_owner;
 -- erasing what a consent allowed us to hold
 grant select (tenant_id, id, deleted_at) on ehr.documents to fhir_owner;
@@ -59944,9 +60123,11 @@ select core.hand_over('blood_bank', 'lab');
 
 select core.ensure_partitions('blood_bank.component_events', 'month', 1);
 
-grant usage on schema clinical, compliance to lab_owner;
+grant usage on schema clinical, compliance, patient to lab_owner;
+grant execute on function patient.ids_of(uuid[]) to lab_owner;
 grant select (tenant_id, id, patient_id) on clinical.encounters to lab_owner;
-grant select (tenant_id, id, patient_id, kind, decision, status, expires_at) on compliance.consents to lab_owner;
+grant select (tenant_id, id, patient_id, kind, decision, status, given_at, expires_at, encounter_id)
+  on compliance.consents to lab_owner;
 
 grant select on blood_bank.stock_by_group to lab_app, lab_ro;
 

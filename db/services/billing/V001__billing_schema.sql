@@ -1665,6 +1665,28 @@ $$;
 
 comment on function billing.check_invoice_totals() is 'about=At commit: the lines of a bill that left the draft state add up to its subtotal, discount, tax and total (IM553).';
 
+create or replace function billing.check_account_open() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_account_id uuid;
+begin
+  select a.id into v_account_id
+  from billing.invoices i
+  join billing.accounts a on a.tenant_id = i.tenant_id and a.id = i.account_id
+  where i.tenant_id = new.tenant_id and i.id = new.invoice_id and a.status = 'closed';
+  if found then
+    raise exception 'account % is closed', v_account_id
+      using errcode = 'IM558', hint = 'reopen it with billing.set_account_status, giving the reason';
+  end if;
+  return new;
+end
+$$;
+
+comment on function billing.check_account_open() is 'about=Before insert: the bills of a closed account stay paid as they are; neither money nor a reversal comes to them (IM558).';
+
 create or replace function billing.check_ledger_balance() returns trigger
   language plpgsql
   security definer
@@ -1867,11 +1889,14 @@ create or replace function insurance.keep_submitted_claim() returns trigger
 as $$
 begin
   if old.status not in ('draft', 'ready') and (
-    new.sub_type, new.priority, new.billable_period, new.admission_at, new.expected_los_days, new.care_team,
-    new.diagnoses, new.procedures, new.accident, new.delay_reason
-  ) is distinct from (
-    old.sub_type, old.priority, old.billable_period, old.admission_at, old.expected_los_days, old.care_team,
-    old.diagnoses, old.procedures, old.accident, old.delay_reason
+    (
+      new.sub_type, new.priority, new.billable_period, new.admission_at, new.expected_los_days, new.care_team,
+      new.diagnoses, new.procedures, new.accident, new.delay_reason
+    ) is distinct from (
+      old.sub_type, old.priority, old.billable_period, old.admission_at, old.expected_los_days, old.care_team,
+      old.diagnoses, old.procedures, old.accident, old.delay_reason
+    )
+    or new.use = 'claim' and new.pre_auth_ref is distinct from coalesce(old.pre_auth_ref, new.pre_auth_ref)
   ) then
     raise exception 'claim % was submitted and stays as it is', old.id
       using errcode = 'IM001', hint = 'draft an enhancement or a resubmission of it';
@@ -3513,7 +3538,8 @@ grant select on billing.tariffs to billing_ro;
 
 -- billing.accounts: the account of a stay or visit; its row is the lock of everything that changes its totals.
 --
--- total_charged   what is to be paid: unbilled charges and issued bills, less credit notes
+-- total_charged   what is to be paid: unbilled charges and issued bills, less credit notes, which count on their own account
+--                 until they are used for a bill of another
 -- total_paid      what the patient paid, advances included, less refunds
 -- total_claimed   the part of the bills that a payer owes
 -- total_written_off  the part of the patient's bills that was given up
@@ -3570,9 +3596,9 @@ comment on column billing.accounts.payer_class is 'class=financial;about=Who pay
 comment on column billing.accounts.payer_id is 'class=financial;about=The payer whose tariffs apply.';
 comment on column billing.accounts.coverage_id is 'class=financial;about=The policy or scheme membership behind the payer.';
 comment on column billing.accounts.credit_limit is 'class=financial;about=How much the patient may owe and still leave.';
-comment on column billing.accounts.total_charged is 'class=financial;about=Unbilled charges and issued bills, less credit notes.';
+comment on column billing.accounts.total_charged is 'class=financial;about=Unbilled charges and issued bills, less credit notes; one that is used for a bill of another account counts there.';
 comment on column billing.accounts.total_paid is 'class=financial;about=Payments of the patient, advances included, less refunds.';
-comment on column billing.accounts.total_claimed is 'class=financial;about=Issued bills to payers, less their credit notes.';
+comment on column billing.accounts.total_claimed is 'class=financial;about=Issued bills to payers, less their credit notes; one that is used for a bill of another account counts there.';
 comment on column billing.accounts.total_written_off is 'class=financial;about=What was given up of bills to the patient.';
 comment on column billing.accounts.balance is 'class=financial;about=What the patient owes; below zero, what the hospital owes.';
 comment on column billing.accounts.closed_at is 'class=financial;about=When it was last closed.';
@@ -4048,6 +4074,8 @@ create policy tenant_isolation on billing.payment_allocations
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger payment_allocations_account_open before insert on billing.payment_allocations
+  for each row execute function billing.check_account_open();
 create or replace trigger payment_allocations_append_only before update or delete on billing.payment_allocations
   for each row execute function core.refuse_change();
 create or replace trigger payment_allocations_no_truncate before truncate on billing.payment_allocations
@@ -8608,6 +8636,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_item billing.charge_items;
+  v_account billing.accounts;
 begin
   select i.* into v_item
   from billing.charge_items i
@@ -8616,7 +8645,7 @@ begin
     raise exception 'charge item % does not exist', p_charge_item_id
       using errcode = 'IM005', hint = 'choose a charge item of the tenant';
   end if;
-  perform billing.lock_account(v_item.account_id);
+  v_account := billing.lock_account(v_item.account_id);
   select i.* into v_item
   from billing.charge_items i
   where i.tenant_id = v_tenant and i.id = p_charge_item_id
@@ -8625,11 +8654,15 @@ begin
     raise exception 'charge item % is on a bill', p_charge_item_id
       using errcode = 'IM557', hint = 'write a credit note on that bill first';
   end if;
+  if v_account.status = 'closed' and v_item.status <> 'aborted' then
+    raise exception 'account % is closed', v_account.id
+      using errcode = 'IM558', hint = 'reopen it, or use another account';
+  end if;
   return v_item;
 end
 $$;
 
-comment on function billing.lock_charge(uuid) is 'about=A charge that is not billed, locked with its account. IM005 no such charge item, IM557 it is on a bill.';
+comment on function billing.lock_charge(uuid) is 'about=A charge that is not billed, locked with its account. IM005 no such charge item, IM557 it is on a bill, IM558 its account is closed; cancelled ones come all the same.';
 
 create or replace function billing.cancel_charge(p_charge_item_id uuid, p_reason text) returns billing.charge_items
   language plpgsql
@@ -9177,8 +9210,8 @@ $$;
 comment on function billing.lock_invoice(uuid) is 'about=The bill, locked until the transaction ends. IM005 no such invoice.';
 
 -- Money meets bills. billing.allocate is the one place where it does, for payments, payers' payments and credit notes: the
--- caller has locked the source's row and says what it has to give; the bill is locked here. Several bills in one
--- transaction: in the order of their ids.
+-- caller has locked the source's row, and accounts whose totals may move, and says what the source has to give; the bill is
+-- locked here. Several bills in one transaction: in the order of their ids.
 create or replace function billing.add_allocation(
   p_invoice billing.invoices,
   p_source_kind text,
@@ -9193,6 +9226,8 @@ create or replace function billing.add_allocation(
 as $$
 declare
   v_allocation billing.payment_allocations;
+  v_account_id uuid;
+  v_claimed numeric := case when p_invoice.payer_id is null then 0 else p_amount end;
 begin
   insert into billing.payment_allocations (
     tenant_id, invoice_id, payment_id, claim_payment_id, credit_note_id, amount, reverses_id, reason, idempotency_key
@@ -9210,7 +9245,13 @@ begin
     -- the credit note reduced the receivable when it was issued
     update billing.invoices i
     set allocated = i.allocated + p_amount
-    where i.tenant_id = p_invoice.tenant_id and i.id = p_source_id;
+    where i.tenant_id = p_invoice.tenant_id and i.id = p_source_id
+    returning i.account_id into v_account_id;
+    -- and counted on its own account then: now it counts where it is used
+    if v_account_id <> p_invoice.account_id then
+      perform billing.add_to_totals(v_account_id, p_charged => p_amount, p_claimed => v_claimed);
+      perform billing.add_to_totals(p_invoice.account_id, p_charged => -p_amount, p_claimed => -v_claimed);
+    end if;
   else
     perform billing.post_entries(
       'allocation', v_allocation.id, p_invoice.clinic_id, p_invoice.patient_id, p_invoice.currency,
@@ -9346,7 +9387,7 @@ begin
 end
 $$;
 
-comment on function billing.allocate(text, uuid, numeric, text, uuid, numeric, text) is 'about=For operations of payment and insurance: lets a source (payment, claim_payment, credit_note) pay so much of a bill. The caller holds the lock of the source''s row; p_source_amount is all that the source may give (its amount less refunds). Posts advance to receivable. Same key, same row. IM001 not a bill that can be paid, IM005, IM006 the wrong payer, IM011, IM554 more than is open, IM555 more than is left, IM556 other currency.';
+comment on function billing.allocate(text, uuid, numeric, text, uuid, numeric, text) is 'about=For operations of payment and insurance: lets a source (payment, claim_payment, credit_note) pay so much of a bill. The caller holds the lock of the source''s row; p_source_amount is all that the source may give (its amount less refunds). Posts advance to receivable. Same key, same row. IM001 not a bill that can be paid, IM005, IM006 the wrong payer, IM011, IM554 more than is open, IM555 more than is left, IM556 other currency, IM558 account closed.';
 
 create or replace function billing.reverse_allocation(p_allocation_id uuid, p_reason text) returns billing.payment_allocations
   language plpgsql
@@ -9395,7 +9436,7 @@ begin
 end
 $$;
 
-comment on function billing.reverse_allocation(uuid, text) is 'about=For operations of payment and insurance: takes an allocation back, once; the caller holds the lock of the source''s row. What credit notes on the bill have left takes its place. IM002 reason missing, IM005.';
+comment on function billing.reverse_allocation(uuid, text) is 'about=For operations of payment and insurance: takes an allocation back, once; the caller holds the lock of the source''s row. What credit notes on the bill have left takes its place. IM002 reason missing, IM005, IM558 account closed.';
 
 create or replace function billing.use_credit_notes(p_invoice_id uuid) returns void
   language plpgsql
@@ -9436,6 +9477,7 @@ declare
   v_note billing.invoices;
   v_invoice billing.invoices;
 begin
+  perform billing.lock_accounts_of(null, array[p_credit_note_id, p_invoice_id]);
   -- both are rows of one table: in the order of their ids
   perform billing.lock_invoice(least(p_credit_note_id, p_invoice_id));
   perform billing.lock_invoice(greatest(p_credit_note_id, p_invoice_id));
@@ -9453,7 +9495,7 @@ begin
 end
 $$;
 
-comment on function billing.allocate_credit(uuid, uuid, numeric, text) is 'about=Uses what is left of a credit note for another bill of the same patient and payer. IM001 not a bill that can be paid, IM005, IM006 another debtor, IM011, IM554 more than is open, IM555 more than is left, IM556.';
+comment on function billing.allocate_credit(uuid, uuid, numeric, text) is 'about=Uses what is left of a credit note for another bill of the same patient and payer; the amount counts on the account of that bill. IM001 not a bill that can be paid, IM005, IM006 another debtor, IM011, IM554 more than is open, IM555 more than is left, IM556, IM558 an account is closed.';
 
 create or replace function billing.reverse_credit(p_allocation_id uuid, p_reason text) returns billing.payment_allocations
   language plpgsql
@@ -9473,13 +9515,14 @@ begin
     raise exception 'allocation % is not the use of a credit note on another bill', p_allocation_id
       using errcode = 'IM005', hint = 'choose a row that billing.allocate_credit made';
   end if;
+  perform billing.lock_accounts_of(null, array[v_allocation.credit_note_id, v_allocation.invoice_id]);
   perform billing.lock_invoice(least(v_allocation.credit_note_id, v_allocation.invoice_id));
   perform billing.lock_invoice(greatest(v_allocation.credit_note_id, v_allocation.invoice_id));
   return billing.reverse_allocation(p_allocation_id, p_reason);
 end
 $$;
 
-comment on function billing.reverse_credit(uuid, text) is 'about=Takes back the use of a credit note for another bill. IM002 reason missing, IM005.';
+comment on function billing.reverse_credit(uuid, text) is 'about=Takes back the use of a credit note for another bill. IM002 reason missing, IM005, IM558 an account is closed.';
 
 -- What is taken back of an issued bill. Order of locks: account, bill, charge items by id, and the number last.
 create or replace function billing.add_credit_line(p_note_id uuid, p_line billing.invoice_items, p_line_no int, p_quantity numeric)
@@ -12055,7 +12098,11 @@ begin
   update insurance.insurance_claims c
   set
     outcome = coalesce(p_response ->> 'outcome', 'complete'), adjudication = v_answer, dispatch_status = 'complete',
-    pre_auth_ref = coalesce(p_response ->> 'pre_auth_ref', c.pre_auth_ref),
+    -- a claim keeps that of its pre-authorisation: it tells what holds of the wallet for it
+    pre_auth_ref = case
+      when c.use = 'claim' then coalesce(c.pre_auth_ref, p_response ->> 'pre_auth_ref')
+      else coalesce(p_response ->> 'pre_auth_ref', c.pre_auth_ref)
+    end,
     payer_claim_ref = coalesce(p_response ->> 'payer_claim_ref', c.payer_claim_ref),
     auto_approved = coalesce((p_response ->> 'auto_approved')::boolean, false),
     reject_reason = coalesce(p_response -> 'reject_reason', c.reject_reason),
@@ -13267,10 +13314,11 @@ select
     else 'over 90'
   end as bucket
 from billing.invoices i
-join facility.clinics c on c.tenant_id = i.tenant_id and c.id = i.clinic_id
+left join facility.clinics c on c.tenant_id = i.tenant_id and c.id = i.clinic_id
 cross join lateral (
   select
-    coalesce(i.due_on, (i.issued_at at time zone c.timezone)::date) as due_on, (now() at time zone c.timezone)::date as today
+    coalesce(i.due_on, (i.issued_at at time zone z.name)::date) as due_on, (now() at time zone z.name)::date as today
+  from (select coalesce(c.timezone, 'UTC') as name) as z -- another service may not have heard of the clinic
 ) o
 where i.status in ('issued', 'partially_paid') and i.kind <> 'credit_note';
 

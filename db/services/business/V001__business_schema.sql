@@ -1589,7 +1589,11 @@ begin
   where
     c.tenant_id = new.tenant_id and c.id = new.consent_id and c.kind = 'marketing' and c.decision = 'permit'
     and c.status = 'active' and (c.expires_at is null or c.expires_at > now())
-    and new.subject_id = case new.subject_type when 'patient' then c.patient_id when 'contact' then c.contact_id end
+    and case new.subject_type
+      when 'patient' then new.subject_id = any (patient.ids_of(c.patient_id))
+      when 'contact' then new.subject_id = c.contact_id
+    end
+    and c.id = compliance.active_consent(c.patient_id, 'marketing') -- a merged record may hold a newer word
   for share;
   if not found then
     raise exception '% % gave no consent to marketing that is in force', new.subject_type, new.subject_id
@@ -7699,10 +7703,13 @@ as $$
     union
     select p.id
     from patient.patients k
-    -- a merge redirects what was merged before: one step is enough
+    -- A merge redirects what was merged before: one step is enough. An index serves case, not coalesce, behind row security.
     join patient.patients p
       on p.tenant_id = k.tenant_id
-      and (p.id = k.merged_into_id or p.merged_into_id = coalesce(k.merged_into_id, k.id))
+      and (
+        p.id = k.merged_into_id
+        or p.merged_into_id = case when k.merged_into_id is null then k.id else k.merged_into_id end
+      )
     where k.tenant_id = core.current_tenant_id() and k.id = any (p_patients)
   )
 $$;
@@ -7928,6 +7935,16 @@ $$;
 
 comment on function compliance.publish_notice(text, text, text[], text[], text, text, text, int, timestamptz) is 'about=Adds a notice of the tenant in one language. A version is written once; sent again it is returned. IM003 no tenant, IM011 the version has another text.';
 
+-- Consent is given, withdrawn, and runs out. Withdrawal stops what rested on it in the same transaction. A person is all
+-- records that were merged into one. Lock order: patients by id, consents by id.
+create or replace function compliance.is_standing(p_kind text) returns boolean
+  language sql
+  immutable
+  parallel safe
+return p_kind in ('data_processing', 'marketing');
+
+comment on function compliance.is_standing(text) is 'about=Whether consents of a kind stand for the person and not for a visit: then only the newest word counts.';
+
 create or replace function compliance.lock_consent(p_consent_id uuid) returns compliance.consents
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -7956,25 +7973,35 @@ create or replace function compliance.active_consent(p_patient_id uuid, p_kind t
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_people uuid[] := patient.ids_of(p_patient_id);
+  v_word record;
 begin
-  return (
-    select case when w.decision = 'permit' then w.id end
-    from (
-      select c.id, c.decision
-      from compliance.consents c
-      where
-        c.tenant_id = core.require_tenant() and c.patient_id = p_patient_id and c.kind = p_kind
-        and c.status = 'active' and (c.expires_at is null or c.expires_at > now())
+  select
+    c.id,
+    c.decision = 'permit' and c.status = 'active' and (c.expires_at is null or c.expires_at > now())
+    and (p_purpose is null or p_purpose = any (c.purposes)) as permits
+  into v_word
+  from compliance.consents c
+  where
+    c.tenant_id = core.require_tenant() and c.patient_id = any (v_people) and c.kind = p_kind
+    and case
+      -- also one that was taken back or has run out: an older one under a merged record does not come to life again
+      when compliance.is_standing(p_kind) then c.status not in ('draft', 'rejected')
+      else
+        c.status = 'active' and (c.expires_at is null or c.expires_at > now())
         -- who denies without naming a purpose denies all
         and (p_purpose is null or p_purpose = any (c.purposes) or (c.decision = 'deny' and c.purposes = '{}'))
-      order by c.given_at desc
-      limit 1
-    ) as w
-  );
+    end
+  order by
+    case when compliance.is_standing(p_kind) then greatest(c.given_at, c.withdrawn_at) else c.given_at end desc,
+    c.decision, c.id desc
+  limit 1;
+  return case when v_word.permits then v_word.id end;
 end
 $$;
 
-comment on function compliance.active_consent(uuid, text, text) is 'about=The consent of a kind, and for a purpose where one is given, that is in force; null when there is none, or when the newest word is a denial. IM003 no tenant.';
+comment on function compliance.active_consent(uuid, text, text) is 'about=The consent of a kind, and for a purpose where one is given, that is in force for the person, under whichever of the records that were merged it was given; null when there is none, or when the newest word is a denial. IM003 no tenant.';
 
 -- Requests of persons about their data: received, identity made sure, handled, answered before the clock runs out.
 create or replace function compliance.lock_request(p_request_id uuid) returns compliance.data_principal_requests
@@ -8506,13 +8533,15 @@ create or replace function compliance.is_under_hold(p_schema text, p_table text,
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_people uuid[] := patient.ids_of(p_patient_id);
 begin
   return exists (
     select
     from compliance.legal_holds h
     where
       h.tenant_id = core.require_tenant() and h.status = 'active'
-      and (h.patient_id is null or h.patient_id = any (patient.ids_of(p_patient_id)))
+      and (h.patient_id is null or h.patient_id = any (v_people))
       and compliance.scope_covers(h.scope, p_schema, p_table, p_row_id)
   );
 end
@@ -9186,7 +9215,7 @@ begin
 end
 $$;
 
-comment on function compliance.rows_of_person(compliance.person_references, uuid, uuid[], jsonb, jsonb) is 'about=Ids of the rows that one reference finds: p_people are the patient and whoever was merged into them, p_ids the ids found so far by table, p_named the columns of each table that name a patient.';
+comment on function compliance.rows_of_person(compliance.person_references, uuid, uuid[], jsonb, jsonb) is 'about=Ids of the rows that one reference finds: p_people are all records of the patient, p_ids the ids found so far by table, p_named the columns of each table that name a patient.';
 
 create or replace function compliance.find_person(
   p_tenant_id uuid,
@@ -9267,12 +9296,12 @@ declare
   v_tables jsonb := '{}';
   v_count int := 0;
 begin
-  with recursive merged as (
-    select p.id from patient.patients p where p.tenant_id = v_tenant and p.id = p_patient_id
-    union
-    select p.id from merged m join patient.patients p on p.tenant_id = v_tenant and p.merged_into_id = m.id
-  )
-  select array_agg(m.id) into v_people from merged m;
+  -- not patient.ids_of, which not every caller may ask; a merge redirects what was merged before: one step is enough
+  select array_agg(p.id) into v_people
+  from patient.patients k
+  join patient.patients p
+    on p.tenant_id = k.tenant_id and coalesce(k.merged_into_id, k.id) in (p.id, p.merged_into_id)
+  where k.tenant_id = v_tenant and k.id = p_patient_id;
   if v_people is null then
     raise exception 'patient % does not exist', p_patient_id
       using errcode = 'IM005', hint = 'choose a patient of the tenant';
@@ -9302,7 +9331,7 @@ begin
 end
 $$;
 
-comment on function compliance.export_person(uuid) is 'about=Everything that is held on a patient and on whoever was merged into them: {patient_id, taken_at, row_count, tables: {"schema.table": [row ..]}, not_readable: [tables that the caller may not read]}. Encrypted columns are hexadecimal: the application decrypts them. The export is logged. IM003 no tenant, IM005 no such patient.';
+comment on function compliance.export_person(uuid) is 'about=Everything that is held on a patient, by whichever of the records that were merged is asked for: {patient_id, taken_at, row_count, tables: {"schema.table": [row ..]}, not_readable: [tables that the caller may not read]}. Encrypted columns are hexadecimal: the application decrypts them. The export is logged. IM003 no tenant, IM005 no such patient.';
 
 -- tasking: functions
 
@@ -9901,7 +9930,7 @@ begin
     and tasking.acting_user_id() in (
       v_verification.created_by,
       (
-        select t.completed_by
+        select coalesce(t.completed_by, t.assigned_to)
         from tasking.tasks t
         where t.tenant_id = v_verification.tenant_id and t.id = v_verification.task_id
       )
@@ -10597,6 +10626,37 @@ $$;
 
 comment on function tasking.check_giver(text, uuid) is 'about=Locks the handover of a handover''s row, which the signed-in user must give. IM005 no such handover, IM006 another user gives it.';
 
+create or replace function tasking.known_operation(p_operation tasking.sync_operations) returns tasking.sync_operations
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_known tasking.sync_operations;
+begin
+  select o.* into v_known
+  from tasking.sync_operations o
+  where
+    o.tenant_id = core.require_tenant()
+    and (
+      o.op_id = p_operation.op_id
+      or (
+        o.node_id = p_operation.node_id and o.hlc_physical_us = p_operation.hlc_physical_us
+        and o.hlc_logical = p_operation.hlc_logical
+      )
+    );
+  if
+    (v_known.op_id, v_known.entity_id, v_known.node_id)
+    <> (p_operation.op_id, p_operation.entity_id, p_operation.node_id)
+  then
+    raise exception 'operation % was sent with other content', p_operation.op_id
+      using errcode = 'IM011', hint = 'give every operation an id and a tick of the clock of its own';
+  end if;
+  return v_known;
+end
+$$;
+
+comment on function tasking.known_operation(tasking.sync_operations) is 'about=The operation as it was merged before; null when it is new. IM011 the op_id or the tick was used for something else.';
+
 create or replace function tasking.merge_operation(
   p_op_id uuid,
   p_node_id text,
@@ -10614,7 +10674,6 @@ create or replace function tasking.merge_operation(
   set lock_timeout = '3s'
 as $$
 declare
-  v_tenant uuid := core.require_tenant();
   v_user uuid := tasking.acting_user_id();
   v_hlc text := tasking.hlc_text(p_hlc_physical_us, p_hlc_logical, p_node_id);
   v_now bigint := (extract(epoch from now()) * 1000000)::bigint;
@@ -10626,6 +10685,7 @@ declare
   v_closed text;
   v_created boolean := false;
   v_operation tasking.sync_operations;
+  v_known tasking.sync_operations;
 begin
   if p_hlc_physical_us > v_now + 300000000 then
     raise exception 'the clock of node "%" is more than five minutes ahead', p_node_id
@@ -10651,22 +10711,6 @@ begin
     raise exception '% % does not exist', p_entity_type, p_entity_id
       using errcode = 'IM005', hint = 'drop the operation: the row was never here';
   end if;
-  select o.* into v_operation
-  from tasking.sync_operations o
-  where
-    o.tenant_id = v_tenant
-    and (
-      o.op_id = p_op_id
-      or (o.node_id = p_node_id and o.hlc_physical_us = p_hlc_physical_us and o.hlc_logical = p_hlc_logical)
-    );
-  if found then
-    if v_operation.op_id <> p_op_id or v_operation.entity_id <> p_entity_id or v_operation.node_id <> p_node_id then
-      raise exception 'operation % was sent with other content', p_op_id
-        using errcode = 'IM011', hint = 'give every operation an id and a tick of the clock of its own';
-    end if;
-    return v_operation;
-  end if;
-
   v_operation.op_id := p_op_id;
   v_operation.node_id := p_node_id;
   v_operation.user_id := v_user;
@@ -10676,6 +10720,10 @@ begin
   v_operation.vector_clock := p_vector_clock;
   v_operation.hlc_physical_us := p_hlc_physical_us;
   v_operation.hlc_logical := p_hlc_logical;
+  v_known := tasking.known_operation(v_operation);
+  if v_known.id is not null then
+    return v_known;
+  end if;
   if v_created then -- the rest is in the row
     v_patch := p_patch - array(select jsonb_object_keys(v_row -> 'field_clocks'));
   end if;
@@ -10782,12 +10830,16 @@ begin
     p_operation.hlc_logical, p_operation.applied_at, p_operation.outcome, p_operation.conflict_fields,
     p_operation.resolved_by, p_operation.resolution, p_operation.resolves_id
   )
+  on conflict do nothing -- a copy came at the same moment: without a row to change nothing made them meet
   returning * into v_operation;
-  return v_operation;
+  if found then
+    return v_operation;
+  end if;
+  return tasking.known_operation(p_operation);
 end
 $$;
 
-comment on function tasking.log_operation(tasking.sync_operations) is 'about=Writes the row of an operation.';
+comment on function tasking.log_operation(tasking.sync_operations) is 'about=Writes the row of an operation, or returns the one of its copy. IM011 as tasking.known_operation.';
 
 create or replace function tasking.resolve_conflict(
   p_operation_id uuid,
@@ -11241,19 +11293,19 @@ begin
   if tg_op = 'DELETE' then
     perform core.announce_entity(old.tenant_id, 'compliance.consents', old.id, 'deleted', '{}', 'deleted');
   else
-    perform core.announce_entity(new.tenant_id, 'compliance.consents', new.id, 'active', pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('patient_id', new.patient_id, 'kind', new.kind, 'decision', new.decision, 'status', new.status, 'expires_at', new.expires_at, 'encounter_id', new.encounter_id)), case tg_op when 'INSERT' then 'created' else 'updated' end);
+    perform core.announce_entity(new.tenant_id, 'compliance.consents', new.id, 'active', pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('patient_id', new.patient_id, 'kind', new.kind, 'decision', new.decision, 'status', new.status, 'given_at', new.given_at, 'expires_at', new.expires_at, 'encounter_id', new.encounter_id)), case tg_op when 'INSERT' then 'created' else 'updated' end);
   end if;
   return null;
 end
 $$;
 
-comment on function compliance.consents_announce() is 'about=Tells the services that refer to compliance.consents of a row that is new, changed in what is published of it (patient_id, kind, decision, status, expires_at, encounter_id), or gone.';
+comment on function compliance.consents_announce() is 'about=Tells the services that refer to compliance.consents of a row that is new, changed in what is published of it (patient_id, kind, decision, status, given_at, expires_at, encounter_id), or gone.';
 
 create or replace trigger consents_announce after insert or delete on compliance.consents
   for each row execute function compliance.consents_announce();
 
 create or replace trigger consents_announce_update after update on compliance.consents
-  for each row when (new.patient_id is distinct from old.patient_id or new.kind is distinct from old.kind or new.decision is distinct from old.decision or new.status is distinct from old.status or new.expires_at is distinct from old.expires_at or new.encounter_id is distinct from old.encounter_id)
+  for each row when (new.patient_id is distinct from old.patient_id or new.kind is distinct from old.kind or new.decision is distinct from old.decision or new.status is distinct from old.status or new.given_at is distinct from old.given_at or new.expires_at is distinct from old.expires_at or new.encounter_id is distinct from old.encounter_id)
   execute function compliance.consents_announce();
 
 create or replace function compliance.incidents_announce() returns trigger
@@ -11579,7 +11631,8 @@ where
 comment on view tasking.open_conflicts is 'about=Conflicts of offline changes that wait for a person: see tasking.resolve_conflict.';
 
 -- Reporting on verification in EMRs. A materialized view has no policies, so this one is granted to nobody: its reader is a
--- function that adds the tenant. It is filled tenant by tenant, under the policies of the table.
+-- function that adds the tenant. It is filled tenant by tenant, under the policies of the table; where only signed contexts
+-- work, nobody can sign one for each tenant here, and the owner looks past the policies while nobody else is at the table.
 create or replace function tasking.active_tenant_ids() returns setof uuid
   language sql
   stable
@@ -11602,7 +11655,9 @@ declare
   v_tenant uuid;
 begin
   for v_tenant in select * from tasking.active_tenant_ids() loop
-    perform set_config('app.tenant_id', v_tenant::text, true);
+    if not core.context_is_signed() then
+      perform set_config('app.tenant_id', v_tenant::text, true);
+    end if;
     return query
       select
         v.tenant_id, (v.created_at at time zone 'UTC')::date, v.emr_system, v.status, count(*), sum(v.attempts),
@@ -11611,7 +11666,9 @@ begin
       where v.tenant_id = v_tenant
       group by 1, 2, 3, 4;
   end loop;
-  perform set_config('app.tenant_id', v_before, true);
+  if not core.context_is_signed() then
+    perform set_config('app.tenant_id', v_before, true);
+  end if;
 end
 $$;
 
@@ -11630,17 +11687,24 @@ create or replace function tasking.refresh_emr_verification_report() returns voi
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
 as $$
 begin
+  if core.context_is_signed() then -- a rollback takes it back
+    alter table tasking.emr_verifications no force row level security;
+  end if;
   if (select c.relispopulated from pg_class c where c.oid = 'tasking.emr_verification_report'::regclass) then
     refresh materialized view concurrently tasking.emr_verification_report;
   else
     refresh materialized view tasking.emr_verification_report;
   end if;
+  if core.context_is_signed() then
+    alter table tasking.emr_verifications force row level security;
+  end if;
 end
 $$;
 
-comment on function tasking.refresh_emr_verification_report() is 'about=Job of imhotep_platform: brings the report up to date for all tenants; readers are not blocked.';
+comment on function tasking.refresh_emr_verification_report() is 'about=Job of imhotep_platform: brings the report up to date for all tenants; its readers are not blocked. Where only signed contexts work, verifications wait meanwhile; 55P03 after 2 s behind others, then ask again.';
 
 create or replace function tasking.emr_verification_summary(p_from date, p_to date)
   returns table (

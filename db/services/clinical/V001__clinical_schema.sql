@@ -6063,6 +6063,7 @@ select
   r.attrs ->> 'kind' as kind,
   r.attrs ->> 'decision' as decision,
   r.attrs ->> 'status' as status,
+  (r.attrs ->> 'given_at')::timestamp with time zone as given_at,
   (r.attrs ->> 'expires_at')::timestamp with time zone as expires_at,
   (r.attrs ->> 'encounter_id')::uuid as encounter_id
 from core.entity_refs r
@@ -6075,6 +6076,7 @@ comment on column compliance.consents.patient_id is 'class=phi;about=The patient
 comment on column compliance.consents.kind is 'class=phi;about=data_processing, treatment, surgery, anaesthesia, transfusion, high_risk, research, telemedicine, photography, marketing, abdm or insurance_sharing.';
 comment on column compliance.consents.decision is 'class=phi;about=permit or deny.';
 comment on column compliance.consents.status is 'class=operational;about=draft, active, rejected, withdrawn, expired or superseded.';
+comment on column compliance.consents.given_at is 'class=operational;about=When it was given.';
 comment on column compliance.consents.expires_at is 'class=operational;about=When it ends by itself.';
 comment on column compliance.consents.encounter_id is 'class=phi;about=The visit or stay that it is for; none for a standing consent.';
 
@@ -9036,10 +9038,13 @@ as $$
     union
     select p.id
     from patient.patients k
-    -- a merge redirects what was merged before: one step is enough
+    -- A merge redirects what was merged before: one step is enough. An index serves case, not coalesce, behind row security.
     join patient.patients p
       on p.tenant_id = k.tenant_id
-      and (p.id = k.merged_into_id or p.merged_into_id = coalesce(k.merged_into_id, k.id))
+      and (
+        p.id = k.merged_into_id
+        or p.merged_into_id = case when k.merged_into_id is null then k.id else k.merged_into_id end
+      )
     where k.tenant_id = core.current_tenant_id() and k.id = any (p_patients)
   )
 $$;
@@ -10341,6 +10346,7 @@ create or replace function clinical.sign_in_procedure(p_procedure_id uuid, p_ans
 as $$
 declare
   v_procedure clinical.procedures := clinical.lock_procedure(p_procedure_id);
+  v_people uuid[] := patient.ids_of(v_procedure.patient_id);
 begin
   if v_procedure.sign_in_at is not null then
     return v_procedure;
@@ -10350,10 +10356,18 @@ begin
     select
     from compliance.consents c
     where
-      c.tenant_id = v_procedure.tenant_id and c.id = v_procedure.consent_id and c.patient_id = v_procedure.patient_id
+      c.tenant_id = v_procedure.tenant_id and c.id = v_procedure.consent_id and c.patient_id = any (v_people)
       and c.kind = 'surgery' and c.decision = 'permit' and c.status = 'active'
       and (c.expires_at is null or c.expires_at > now())
       and (c.encounter_id is null or c.encounter_id = v_procedure.encounter_id)
+      and not exists (
+        select
+        from compliance.consents d
+        where
+          d.tenant_id = c.tenant_id and d.patient_id = any (v_people) and d.kind = c.kind and d.decision = 'deny'
+          and d.status = 'active' and d.given_at >= c.given_at
+          and (d.encounter_id is null or d.encounter_id = v_procedure.encounter_id)
+      )
   ) then
     raise exception 'procedure % has no consent to surgery that is in force', p_procedure_id
       using errcode = 'IM006', hint = 'record the consent of the patient and set consent_id';
@@ -10368,7 +10382,7 @@ begin
 end
 $$;
 
-comment on function clinical.sign_in_procedure(uuid, jsonb) is 'about=Sign-in, before anaesthesia: the procedure begins. Surgery needs the patient''s active consent to surgery. Asked again: nothing changes. IM001 not in preparation, or the patient is not here, IM005 no such procedure, IM006 no consent.';
+comment on function clinical.sign_in_procedure(uuid, jsonb) is 'about=Sign-in, before anaesthesia: the procedure begins. Surgery needs the patient''s active consent to surgery, under whichever of merged records, and no later denial. Asked again: nothing changes. IM001 not in preparation, or the patient is not here, IM005 no such procedure, IM006 no consent.';
 
 create or replace function clinical.time_out_procedure(p_procedure_id uuid, p_answers jsonb default '{}')
   returns clinical.procedures
@@ -12561,8 +12575,10 @@ select
   count(a.id) filter (where a.criticality = 'high') as high_criticality,
   max(a.updated_at) as last_stated_at
 from patient.patients p
+-- in a join condition the planner would ask for the ids once for each allergy of the tenant
+left join lateral unnest(patient.ids_of(p.id)) as i (id) on true
 left join clinical.allergies a
-  on a.tenant_id = p.tenant_id and a.patient_id = any (patient.ids_of(p.id)) and a.clinical_status = 'active'
+  on a.tenant_id = p.tenant_id and a.patient_id = i.id and a.clinical_status = 'active'
   and a.verification_status not in ('refuted', 'entered_in_error') and a.deleted_at is null
 where p.deleted_at is null
 group by p.tenant_id, p.id;

@@ -3129,6 +3129,29 @@ grant select on device.devices to device_ro;
 -- A reading belongs to the patient whose assignment covers its time: nothing that a device sends can say otherwise. Two
 -- exclusive assignments of a device never overlap (constraint); device.assign keeps shared ones apart from exclusive ones
 -- under the lock of the device. No patient and no bed: the device watches the place where it stands, as a fridge does.
+create or replace function device.can_hold_limits(p_limits jsonb) returns boolean
+  language sql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(bool_and(
+    btrim(m.code) <> ''
+    and case when jsonb_typeof(m.limits) = 'object' then
+      m.limits - '{low,high,priority}'::text[] = '{}'
+      and m.limits ?| '{low,high}'
+      and coalesce(jsonb_typeof(m.limits -> 'low'), 'number') = 'number'
+      and coalesce(jsonb_typeof(m.limits -> 'high'), 'number') = 'number'
+      -- jsonb compares numbers as numbers
+      and (m.limits -> 'low' < m.limits -> 'high') is not false
+      and coalesce(m.limits -> 'priority' in ('"low"', '"medium"', '"high"', '"crisis"'), true)
+    else false end
+  ), true)
+  from jsonb_each(case when jsonb_typeof(p_limits) = 'object' then p_limits else '{}' end) as m (code, limits)
+$$;
+
+comment on function device.can_hold_limits(jsonb) is 'about=Whether readings can be held against limits: each metric has a low or a high number or both, low below high, and at most a priority of alarms.';
+
 create table if not exists device.device_assignments (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -3155,6 +3178,7 @@ create table if not exists device.device_assignments (
   constraint device_assignments_ended_has_end check ((status = 'ended') = (upper(period) is not null)),
   constraint device_assignments_encounter_of_patient check (encounter_id is null or patient_id is not null),
   constraint device_assignments_limits_are_object check (jsonb_typeof(alarm_limits) = 'object'),
+  constraint device_assignments_limits_can_be_held check (device.can_hold_limits(alarm_limits)),
   constraint device_assignments_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint device_assignments_device_fkey
@@ -5740,7 +5764,7 @@ begin
 end
 $$;
 
-comment on function device.assign(uuid, uuid, uuid, uuid, uuid, boolean, jsonb, timestamptz) is 'about=Connects an active device to a patient, a bed or the place where it stands, by default for nobody else, with alarm limits {metric: {low, high, priority}}. The same again is the same assignment. IM005 no such device, IM880 the device serves somebody else, IM881 not in service.';
+comment on function device.assign(uuid, uuid, uuid, uuid, uuid, boolean, jsonb, timestamptz) is 'about=Connects an active device to a patient, a bed or the place where it stands, by default for nobody else, with alarm limits {metric: {low, high, priority}}. The same again is the same assignment. IM005 no such device, IM880 the device serves somebody else, IM881 not in service, 23514 limits that no reading can be held against.';
 
 create or replace function device.lock_assignment(p_assignment_id uuid) returns device.device_assignments
   language plpgsql
@@ -5811,7 +5835,7 @@ begin
 end
 $$;
 
-comment on function device.set_alarm_limits(uuid, jsonb) is 'about=Sets the alarm limits of an assignment: {metric: {low, high, priority}}. IM001 it has ended, IM005 no such assignment.';
+comment on function device.set_alarm_limits(uuid, jsonb) is 'about=Sets the alarm limits of an assignment: {metric: {low, high, priority}}. IM001 it has ended, IM005 no such assignment, 23514 limits that no reading can be held against.';
 
 -- Alarms: one live alarm a condition, taken on by a person, passed on when nobody does.
 create or replace function device.priority_rank(p_priority text) returns int

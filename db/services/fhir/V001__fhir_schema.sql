@@ -5018,6 +5018,7 @@ select
   r.attrs ->> 'kind' as kind,
   r.attrs ->> 'decision' as decision,
   r.attrs ->> 'status' as status,
+  (r.attrs ->> 'given_at')::timestamp with time zone as given_at,
   (r.attrs ->> 'expires_at')::timestamp with time zone as expires_at,
   (r.attrs ->> 'encounter_id')::uuid as encounter_id
 from core.entity_refs r
@@ -5030,6 +5031,7 @@ comment on column compliance.consents.patient_id is 'class=phi;about=The patient
 comment on column compliance.consents.kind is 'class=phi;about=data_processing, treatment, surgery, anaesthesia, transfusion, high_risk, research, telemedicine, photography, marketing, abdm or insurance_sharing.';
 comment on column compliance.consents.decision is 'class=phi;about=permit or deny.';
 comment on column compliance.consents.status is 'class=operational;about=draft, active, rejected, withdrawn, expired or superseded.';
+comment on column compliance.consents.given_at is 'class=operational;about=When it was given.';
 comment on column compliance.consents.expires_at is 'class=operational;about=When it ends by itself.';
 comment on column compliance.consents.encounter_id is 'class=phi;about=The visit or stay that it is for; none for a standing consent.';
 
@@ -7232,10 +7234,13 @@ as $$
     union
     select p.id
     from patient.patients k
-    -- a merge redirects what was merged before: one step is enough
+    -- A merge redirects what was merged before: one step is enough. An index serves case, not coalesce, behind row security.
     join patient.patients p
       on p.tenant_id = k.tenant_id
-      and (p.id = k.merged_into_id or p.merged_into_id = coalesce(k.merged_into_id, k.id))
+      and (
+        p.id = k.merged_into_id
+        or p.merged_into_id = case when k.merged_into_id is null then k.id else k.merged_into_id end
+      )
     where k.tenant_id = core.current_tenant_id() and k.id = any (p_patients)
   )
 $$;
@@ -7631,13 +7636,15 @@ create or replace function compliance.is_under_hold(p_schema text, p_table text,
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_people uuid[] := patient.ids_of(p_patient_id);
 begin
   return exists (
     select
     from compliance.legal_holds h
     where
       h.tenant_id = core.require_tenant() and h.status = 'active'
-      and (h.patient_id is null or h.patient_id = any (patient.ids_of(p_patient_id)))
+      and (h.patient_id is null or h.patient_id = any (v_people))
       and compliance.scope_covers(h.scope, p_schema, p_table, p_row_id)
   );
 end
@@ -7749,6 +7756,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_registration abdm.abha_registrations;
+  v_people uuid[] := patient.ids_of(p_patient_id);
 begin
   select r.* into v_registration
   from abdm.abha_registrations r
@@ -7765,7 +7773,14 @@ begin
       from compliance.consents c
       where
         c.tenant_id = v_tenant and c.id = p_consent_id and c.kind = 'abdm' and c.decision = 'permit'
-        and c.status = 'active' and c.patient_id = p_patient_id and (c.expires_at is null or c.expires_at > now())
+        and c.status = 'active' and c.patient_id = any (v_people) and (c.expires_at is null or c.expires_at > now())
+        and not exists (
+          select
+          from compliance.consents d
+          where
+            d.tenant_id = c.tenant_id and d.patient_id = any (v_people) and d.kind = c.kind and d.decision = 'deny'
+            and d.status = 'active' and d.given_at >= c.given_at
+        )
     ) then
       raise exception 'patient % gave no consent to create an ABHA', p_patient_id
         using errcode = 'IM006', hint = 'record a consent of kind abdm first and pass it';
@@ -7793,7 +7808,7 @@ begin
 end
 $$;
 
-comment on function abdm.start_registration(uuid, text, text, uuid, uuid, uuid) is 'about=Begins an attempt to create, verify or link an ABHA, by the signed-in user. The same request id again is the same attempt. IM003, IM005 no such patient, IM006 nobody signed in, or no consent to create one, IM011 that request id began something else, 23514 unknown purpose or method.';
+comment on function abdm.start_registration(uuid, text, text, uuid, uuid, uuid) is 'about=Begins an attempt to create, verify or link an ABHA, by the signed-in user. The same request id again is the same attempt. IM003, IM005 no such patient, IM006 nobody signed in, or no consent to create one that no later denial ended, IM011 that request id began something else, 23514 unknown purpose or method.';
 
 create or replace function abdm.lock_registration(p_registration_id uuid) returns abdm.abha_registrations
   language plpgsql
@@ -10097,7 +10112,8 @@ select core.hand_over('abdm', 'fhir');
 grant usage on schema audit to fhir_owner;
 grant execute on function
   patient.name_key(text),
-  patient.bytes_of(jsonb, text)
+  patient.bytes_of(jsonb, text),
+  patient.ids_of(uuid[])
 to fhir_owner;
 grant select (tenant_id, user_id, patient_id, status, expires_at) on audit.break_glass_sessions to fhir_owner;
 grant select on abdm.encounters_without_context to fhir_app, fhir_ro;

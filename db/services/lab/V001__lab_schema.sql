@@ -6039,6 +6039,7 @@ select
   r.attrs ->> 'kind' as kind,
   r.attrs ->> 'decision' as decision,
   r.attrs ->> 'status' as status,
+  (r.attrs ->> 'given_at')::timestamp with time zone as given_at,
   (r.attrs ->> 'expires_at')::timestamp with time zone as expires_at,
   (r.attrs ->> 'encounter_id')::uuid as encounter_id
 from core.entity_refs r
@@ -6051,6 +6052,7 @@ comment on column compliance.consents.patient_id is 'class=phi;about=The patient
 comment on column compliance.consents.kind is 'class=phi;about=data_processing, treatment, surgery, anaesthesia, transfusion, high_risk, research, telemedicine, photography, marketing, abdm or insurance_sharing.';
 comment on column compliance.consents.decision is 'class=phi;about=permit or deny.';
 comment on column compliance.consents.status is 'class=operational;about=draft, active, rejected, withdrawn, expired or superseded.';
+comment on column compliance.consents.given_at is 'class=operational;about=When it was given.';
 comment on column compliance.consents.expires_at is 'class=operational;about=When it ends by itself.';
 comment on column compliance.consents.encounter_id is 'class=phi;about=The visit or stay that it is for; none for a standing consent.';
 
@@ -8327,10 +8329,13 @@ as $$
     union
     select p.id
     from patient.patients k
-    -- a merge redirects what was merged before: one step is enough
+    -- A merge redirects what was merged before: one step is enough. An index serves case, not coalesce, behind row security.
     join patient.patients p
       on p.tenant_id = k.tenant_id
-      and (p.id = k.merged_into_id or p.merged_into_id = coalesce(k.merged_into_id, k.id))
+      and (
+        p.id = k.merged_into_id
+        or p.merged_into_id = case when k.merged_into_id is null then k.id else k.merged_into_id end
+      )
     where k.tenant_id = core.current_tenant_id() and k.id = any (p_patients)
   )
 $$;
@@ -8369,6 +8374,16 @@ comment on function workforce.acting_staff_id() is 'about=The member of staff wh
 
 -- compliance: functions
 
+-- Holds against erasure. Placing one waits for erasures that run, and an erasure that comes later sees it: both take the same
+-- advisory lock of the tenant, a hold exclusively, erasures together.
+create or replace function compliance.holds_lock_key(p_tenant_id uuid) returns bigint
+  language sql
+  immutable
+  parallel safe
+return hashtextextended('compliance.legal_holds ' || p_tenant_id::text, 0);
+
+comment on function compliance.holds_lock_key(uuid) is 'about=Key of the advisory lock that holds and erasures of a tenant meet at.';
+
 create or replace function compliance.scope_covers(p_scope jsonb, p_schema text, p_table text, p_row_id uuid) returns boolean
   language sql
   immutable
@@ -8389,13 +8404,15 @@ create or replace function compliance.is_under_hold(p_schema text, p_table text,
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_people uuid[] := patient.ids_of(p_patient_id);
 begin
   return exists (
     select
     from compliance.legal_holds h
     where
       h.tenant_id = core.require_tenant() and h.status = 'active'
-      and (h.patient_id is null or h.patient_id = any (patient.ids_of(p_patient_id)))
+      and (h.patient_id is null or h.patient_id = any (v_people))
       and compliance.scope_covers(h.scope, p_schema, p_table, p_row_id)
   );
 end
@@ -8405,7 +8422,8 @@ comment on function compliance.is_under_hold(text, text, uuid, uuid) is 'about=W
 
 -- laboratory: functions
 
--- Who works, and what is locked. Order of locks: idempotency key, order, sample, items and results, account, numbers, outbox.
+-- Who works, and what is locked. Order of locks: idempotency key, order, sample, legal holds of the tenant, items and
+-- results, account, numbers, outbox.
 -- Everything below an order is changed under the lock of the order, so its parts always agree.
 create or replace function laboratory.lock_order(p_order_id uuid) returns laboratory.lab_orders
   language plpgsql
@@ -8643,6 +8661,59 @@ $$;
 
 comment on function laboratory.check_requester(uuid, uuid, uuid) is 'about=Patient, encounter and request belong together; returns the clinic of the encounter. IM005 they do not.';
 
+create or replace function laboratory.tests_of(p_panel_ids uuid[]) returns uuid[]
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select array(
+    select distinct t.id
+    from laboratory.lab_panel_members m
+    join laboratory.lab_tests t on t.id = m.test_id
+    where
+      m.panel_id = any (p_panel_ids) and (m.tenant_id = core.require_tenant() or m.tenant_id is null) and t.active
+  )
+$$;
+
+comment on function laboratory.tests_of(uuid[]) is 'about=The active tests of panels.';
+
+create or replace function laboratory.panels_to_charge(p_codes text[]) returns uuid[]
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_panel record;
+  v_panels uuid[] := '{}';
+begin
+  for v_panel in
+    select t.id, c.code, laboratory.tests_of(array[t.id]) as tests
+    from pg_catalog.unnest(p_codes) as c (code)
+    cross join lateral laboratory.find_test(c.code) as t
+    where t.kind = 'panel'
+  loop
+    if v_panel.tests = '{}' then
+      raise exception 'the panel "%" holds no tests', v_panel.code
+        using errcode = 'IM005', hint = 'add members to laboratory.lab_panel_members';
+    end if;
+    v_panels := v_panels || v_panel.id;
+  end loop;
+  -- the smallest goes first, of equal ones the last named
+  for v_panel in
+    select p.id, laboratory.tests_of(array[p.id]) as tests
+    from pg_catalog.unnest(v_panels) with ordinality as p (id, n)
+    order by pg_catalog.cardinality(laboratory.tests_of(array[p.id])), p.n desc
+  loop
+    if v_panel.tests <@ laboratory.tests_of(pg_catalog.array_remove(v_panels, v_panel.id)) then
+      v_panels := pg_catalog.array_remove(v_panels, v_panel.id);
+    end if;
+  end loop;
+  return v_panels;
+end
+$$;
+
+comment on function laboratory.panels_to_charge(text[]) is 'about=The panels among codes, without those whose tests all lie in the others. IM005 no such test, or a panel without tests.';
+
 create or replace function laboratory.place_order(
   p_patient_id uuid,
   p_codes text[],
@@ -8677,6 +8748,7 @@ declare
   v_items jsonb := '[]';
   v_tests uuid[] := '{}';
   v_panels uuid[];
+  v_in_panels uuid[];
   v_item_id uuid;
   v_charge_id uuid;
   v_charged boolean := false;
@@ -8717,21 +8789,12 @@ begin
       using errcode = '22023', hint = 'give the clinic whose laboratory works on it';
   end if;
 
-  -- what is ordered: panels opened, a test once; one that an ordered panel holds is not charged beside it
-  v_panels := array(
-    select t.id
-    from pg_catalog.unnest(p_codes) as c (code)
-    cross join lateral laboratory.find_test(c.code) as t
-    where t.kind = 'panel'
-  );
+  -- what is ordered: panels opened, a test once; what ordered panels hold is not charged beside them
+  v_panels := laboratory.panels_to_charge(p_codes);
+  v_in_panels := laboratory.tests_of(v_panels);
   foreach v_code in array p_codes loop
     v_test := laboratory.find_test(v_code);
-    continue when exists (
-      select
-      from laboratory.lab_panel_members m
-      where
-        m.panel_id = any (v_panels) and m.test_id = v_test.id and (m.tenant_id = v_tenant or m.tenant_id is null)
-    );
+    continue when v_test.id = any (v_in_panels) or v_test.kind = 'panel' and v_test.id <> all (v_panels);
     if v_test.kind = 'panel' then
       v_charge_id := laboratory.charge(p_encounter_id, v_code, 'laboratory.lab_orders', v_order_id);
     end if;
@@ -8760,10 +8823,6 @@ begin
       v_minutes := greatest(v_minutes, (v_items -> -1 ->> 'minutes')::int);
     end loop;
   end loop;
-  if v_minutes = 0 then
-    raise exception 'the panel "%" holds no tests', v_code
-      using errcode = 'IM005', hint = 'add members to laboratory.lab_panel_members';
-  end if;
 
   insert into laboratory.lab_orders (
     tenant_id, id, order_number, service_request_id, patient_id, encounter_id, clinic_id, source, ordering_doctor_id,
@@ -9178,6 +9237,8 @@ begin
         (v_at at time zone 'UTC')::date + coalesce((core.setting('laboratory.retain_days') #>> '{}')::int, 7)
       );
     when 'disposed' then
+      -- a hold that is being placed is waited for
+      perform pg_catalog.pg_advisory_xact_lock_shared(compliance.holds_lock_key(p_sample.tenant_id));
       if compliance.is_under_hold('laboratory', 'samples', p_sample.id, p_sample.patient_id) then
         raise exception 'sample % is under a legal hold', p_sample.id
           using errcode = 'IM007', hint = 'keep it until the hold is lifted';
@@ -9407,10 +9468,11 @@ create or replace function laboratory.day_of(p_result laboratory.lab_results) re
 as $$
 begin
   return (
-    select (p_result.resulted_at at time zone c.timezone)::date
+    -- another service may not have heard of the clinic
+    select (p_result.resulted_at at time zone coalesce(c.timezone, 'UTC'))::date
     from laboratory.lab_order_items i
     join laboratory.lab_orders o on o.tenant_id = i.tenant_id and o.id = i.order_id
-    join facility.clinics c on c.tenant_id = o.tenant_id and c.id = o.clinic_id
+    left join facility.clinics c on c.tenant_id = o.tenant_id and c.id = o.clinic_id
     where i.tenant_id = p_result.tenant_id and i.id = p_result.order_item_id
   );
 end
@@ -11493,6 +11555,7 @@ create or replace function blood_bank.request_blood(
 as $$
 declare
   v_tenant uuid := core.require_tenant();
+  v_people uuid[] := patient.ids_of(p_patient_id);
   v_claim record;
   v_request blood_bank.blood_requests;
 begin
@@ -11523,9 +11586,17 @@ begin
     select
     from compliance.consents c
     where
-      c.tenant_id = v_tenant and c.id = p_consent_id and c.patient_id = p_patient_id
+      c.tenant_id = v_tenant and c.id = p_consent_id and c.patient_id = any (v_people)
       and c.kind = 'transfusion' and c.decision = 'permit' and c.status = 'active'
       and (c.expires_at is null or c.expires_at > now())
+      and not exists (
+        select
+        from compliance.consents d
+        where
+          d.tenant_id = c.tenant_id and d.patient_id = any (v_people) and d.kind = c.kind and d.decision = 'deny'
+          and d.status = 'active' and d.given_at >= c.given_at
+          and (d.encounter_id is null or d.encounter_id = p_encounter_id)
+      )
   ) then
     raise exception 'consent % does not permit a transfusion of patient %', p_consent_id, p_patient_id
       using errcode = 'IM006', hint = 'record an active consent of kind transfusion';
@@ -11553,7 +11624,7 @@ begin
 end
 $$;
 
-comment on function blood_bank.request_blood(uuid, uuid, text, int, text, uuid, text, timestamptz, numeric, uuid, uuid, uuid, text) is 'about=A doctor asks for 1 to 40 units of a component for a patient. Same p_key and content, same request. IM005 no such encounter or sample of the patient, IM006 the consent does not permit it, IM010, IM011, IM353 the sample is not collected.';
+comment on function blood_bank.request_blood(uuid, uuid, text, int, text, uuid, text, timestamptz, numeric, uuid, uuid, uuid, text) is 'about=A doctor asks for 1 to 40 units of a component for a patient. Same p_key and content, same request. IM005 no such encounter or sample of the patient, IM006 the consent does not permit it, or was denied since, IM010, IM011, IM353 the sample is not collected.';
 
 create or replace function blood_bank.order_emergency_release(p_request_id uuid, p_doctor_id uuid, p_reason text)
   returns blood_bank.blood_requests
@@ -13482,7 +13553,9 @@ grant select on core.transition_rules to lab_owner;
 do $$
 begin
   if to_regprocedure('compliance.is_under_hold(text, text, uuid, uuid)') is not null then
-    grant execute on function compliance.is_under_hold(text, text, uuid, uuid) to lab_owner;
+    grant execute on function
+      compliance.is_under_hold(text, text, uuid, uuid), compliance.holds_lock_key(uuid)
+    to lab_owner;
   end if;
 end
 $$;
@@ -13517,6 +13590,7 @@ to lab_app;
 select core.hand_over('blood_bank', 'lab');
 
 select core.ensure_partitions('blood_bank.component_events', 'month', 1);
+grant execute on function patient.ids_of(uuid[]) to lab_owner;
 
 grant select on blood_bank.stock_by_group to lab_app, lab_ro;
 

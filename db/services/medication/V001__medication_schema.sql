@@ -3633,8 +3633,9 @@ create table if not exists medication.dispense_items (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint dispense_items_pkey primary key (tenant_id, id),
+  -- a batch that was named may be the one that a reservation took as well
   constraint dispense_items_batch_once unique nulls not distinct (
-    tenant_id, dispense_id, batch_id, prescription_item_id, return_of_item_id
+    tenant_id, dispense_id, batch_id, prescription_item_id, return_of_item_id, reservation_id
   ),
   constraint dispense_items_one_movement_each unique (tenant_id, movement_id),
   constraint dispense_items_quantity_not_zero check (quantity <> 0),
@@ -6103,10 +6104,13 @@ as $$
     union
     select p.id
     from patient.patients k
-    -- a merge redirects what was merged before: one step is enough
+    -- A merge redirects what was merged before: one step is enough. An index serves case, not coalesce, behind row security.
     join patient.patients p
       on p.tenant_id = k.tenant_id
-      and (p.id = k.merged_into_id or p.merged_into_id = coalesce(k.merged_into_id, k.id))
+      and (
+        p.id = k.merged_into_id
+        or p.merged_into_id = case when k.merged_into_id is null then k.id else k.merged_into_id end
+      )
     where k.tenant_id = core.current_tenant_id() and k.id = any (p_patients)
   )
 $$;

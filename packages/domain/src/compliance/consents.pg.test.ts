@@ -243,6 +243,21 @@ test('activeConsent: the newest word counts, whenever it was written down', asyn
   assert.equal(row?.status, 'active')
 })
 
+test('activeConsent: a permit from a device whose clock is fast does not outlast a denial that comes after it', async () => {
+  const { asOfficer } = office
+  const patientId = await addPerson(office.hospital)
+  const input = { patientId, kind: 'marketing', givenAt: new Date(Date.now() + 4 * 60_000), id: randomUUID() } as const
+
+  const permit = await asOfficer((tx) => giveConsent(tx, input))
+  const again = await asOfficer((tx) => giveConsent(tx, input))
+  const denial = await asOfficer((tx) => giveConsent(tx, { patientId, kind: 'marketing', decision: 'deny' }))
+
+  assert.ok(permit.givenAt <= new Date())
+  assert.deepEqual(again, permit)
+  assert.equal(denial.status, 'active')
+  assert.equal(await asOfficer((tx) => activeConsent(tx, patientId, 'marketing')), null)
+})
+
 test('claimNotifications: sends no promotion once the consent has run out, before any job ends it', async () => {
   const { asOfficer, hospital } = office
   const patientId = await addPerson(hospital)
