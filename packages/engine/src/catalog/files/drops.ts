@@ -39,7 +39,7 @@ function dropOne(fold: Fold, node: DropNode, object: Node): void {
     case 'OBJECT_EXTENSION':
       if (node.behavior === 'DROP_CASCADE' && catalog.extensions.has(last))
         markUnknown(fold, `drop extension ${last} cascade`)
-      catalog.extensions.delete(last)
+      if (catalog.extensions.delete(last)) noteGone(fold, `extension ${last}`)
       return
     case 'OBJECT_POLICY':
     case 'OBJECT_TRIGGER':
@@ -53,7 +53,8 @@ function dropOne(fold: Fold, node: DropNode, object: Node): void {
       return
     }
     case 'OBJECT_PUBLICATION':
-      return void catalog.publications.delete(last)
+      if (catalog.publications.delete(last)) noteGone(fold, `publication ${last}`)
+      return
     case 'OBJECT_EVENT_TRIGGER':
       return void catalog.eventTriggers.delete(last)
     default:
@@ -106,8 +107,11 @@ function dropSchema(fold: Fold, schema: string): void {
     for (const key of keysIn(map)) dropRelation(fold, key)
   for (const key of keysIn(catalog.functions)) dropRoutine(fold, key)
   for (const key of keysIn(catalog.types)) dropType(fold, key)
-  for (const map of [catalog.statistics, catalog.others, catalog.extensions])
-    for (const key of keysIn(map)) map.delete(key)
+  for (const map of [catalog.statistics, catalog.others]) for (const key of keysIn(map)) map.delete(key)
+  for (const key of keysIn(catalog.extensions)) {
+    catalog.extensions.delete(key)
+    noteGone(fold, `extension ${key}`)
+  }
   for (const own of catalog.defaultPrivileges.filter((entry) => entry.schema === schema))
     catalog.defaultPrivileges.splice(catalog.defaultPrivileges.indexOf(own), 1)
   for (const [name, publication] of catalog.publications) {

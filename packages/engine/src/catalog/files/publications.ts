@@ -3,6 +3,7 @@ import { path } from '../../parse/references.ts'
 import { sqlTokens } from '../../parse/split-sql.ts'
 import type { Publication, PublishedTable } from '../model.ts'
 import type { Fold } from './fold.ts'
+import { forget } from './gone.ts'
 import { relationName } from './names.ts'
 import { qualify } from './qualify.ts'
 
@@ -12,6 +13,7 @@ export function createPublication(
 ): void {
   const name = node.pubname ?? ''
   if (fold.catalog.publications.has(name)) return
+  forget(fold, `publication ${name}`)
   const { tables, schemas } = objects(fold, node.pubobjects)
   fold.catalog.publications.set(name, {
     name,

@@ -59,12 +59,19 @@ export function rename(fold: Fold, node: RenameNode): void {
       return rekey(fold.catalog.statistics, own.key, `${own.schema}.${to}`, { name: to })
     }
     case 'OBJECT_PUBLICATION':
-      return rekey(fold.catalog.publications, from || objectNames(object).join('.'), to, { name: to })
+      return renamePublication(fold, from || objectNames(object).join('.'), to)
     case 'OBJECT_EVENT_TRIGGER':
       return rekey(fold.catalog.eventTriggers, from || objectNames(object).join('.'), to, { name: to })
     default:
       return renameOther(fold, node, to)
   }
+}
+
+function renamePublication(fold: Fold, from: string, to: string): void {
+  if (!fold.catalog.publications.has(from)) return
+  rekey(fold.catalog.publications, from, to, { name: to })
+  noteGone(fold, `publication ${from}`, 'renamed', to)
+  forget(fold, `publication ${to}`)
 }
 
 /** ALTER TABLE .. RENAME works for indexes, views and sequences too, and ALTER INDEX for tables. */

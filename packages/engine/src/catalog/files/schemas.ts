@@ -19,6 +19,7 @@ export function createExtension(
 ): void {
   const name = node.extname ?? ''
   if (fold.catalog.extensions.has(name)) return
+  forget(fold, `extension ${name}`)
   const option = (node.options ?? []).find((item) => 'DefElem' in item && item.DefElem.defname === 'schema')
   const arg = option && 'DefElem' in option ? option.DefElem.arg : undefined
   const given = arg && 'String' in arg ? arg.String.sval : undefined

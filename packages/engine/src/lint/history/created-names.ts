@@ -24,6 +24,8 @@ export function createdNames({ node }: ParsedStatement): Created[] {
   if ('CreateForeignTableStmt' in node) return [relation(relationKey(node.CreateForeignTableStmt.base?.relation))]
   if ('CreateSeqStmt' in node) return [relation(relationKey(node.CreateSeqStmt.sequence))]
   if ('CreateSchemaStmt' in node) return [{ kind: 'schema', name: node.CreateSchemaStmt.schemaname ?? '' }]
+  if ('CreateExtensionStmt' in node) return [{ kind: 'extension', name: node.CreateExtensionStmt.extname ?? '' }]
+  if ('CreatePublicationStmt' in node) return [{ kind: 'publication', name: node.CreatePublicationStmt.pubname ?? '' }]
   if ('CreateRoleStmt' in node) return [{ kind: 'role', name: node.CreateRoleStmt.role ?? '' }]
   if ('CreateFunctionStmt' in node) return [{ kind: 'function', name: typeKey(path(node.CreateFunctionStmt.funcname)) }]
   if ('CreateEnumStmt' in node) return [type(path(node.CreateEnumStmt.typeName))]
@@ -95,6 +97,7 @@ function renamedTo({ renameType, relation: from, newname = '', object }: Rename)
   const kind = partKinds[renameType ?? '']
   if (kind) return [part(kind, from, newname)]
   if (renameType === 'OBJECT_SCHEMA') return [{ kind: 'schema', name: newname }]
+  if (renameType === 'OBJECT_PUBLICATION') return [{ kind: 'publication', name: newname }]
   const names =
     object && 'List' in object
       ? path(object.List.items)

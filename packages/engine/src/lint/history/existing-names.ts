@@ -15,18 +15,19 @@ import { relationCalled, taken, typeCalled, type Taken } from './taken-names.ts'
 
 type Content<Tag extends string> = Extract<ParsedStatement['node'], Record<Tag, unknown>>[Tag]
 
-/** What has a name already that a statement gives to a constraint, a value of an enum, or something that it renames. */
+/** What has a name already that a statement gives to a constraint, a value of an enum, or something that it renames or moves. */
 export function existingNames(statement: ParsedStatement, catalog: Catalog): Taken[] {
   const { node } = statement
   if ('AlterTableStmt' in node) return existingConstraints(statement, catalog)
   if ('CreateStmt' in node) return existingKeys(node.CreateStmt, catalog)
+  if ('AlterObjectSchemaStmt' in node) return movedOnto(node.AlterObjectSchemaStmt, catalog)
   const one =
     'AlterEnumStmt' in node
       ? existingValue(node.AlterEnumStmt, catalog)
       : 'RenameStmt' in node
         ? renamedOnto(node.RenameStmt, catalog)
         : null
-  return one ? [one] : []
+  return listOf(one)
 }
 
 function existingConstraints(statement: ParsedStatement, catalog: Catalog): Taken[] {
@@ -107,7 +108,8 @@ function existingValue(
     : taken('value', `${name}.${newVal}`, type)
 }
 
-const RELATIONS = ['OBJECT_TABLE', 'OBJECT_VIEW', 'OBJECT_MATVIEW', 'OBJECT_SEQUENCE', 'OBJECT_INDEX']
+const MOVED = ['OBJECT_TABLE', 'OBJECT_VIEW', 'OBJECT_MATVIEW', 'OBJECT_SEQUENCE']
+const RELATIONS = [...MOVED, 'OBJECT_INDEX']
 
 function renamedOnto(node: Content<'RenameStmt'>, catalog: Catalog): Taken | null {
   const { renameType = '', relation, subname = '', newname = '', object } = node
@@ -151,12 +153,46 @@ function renamedPart(
   )
 }
 
-/** Told where a single routine has the old name: its arguments are known then. */
 function renamedRoutine({ object, newname = '' }: Content<'RenameStmt'>, { functions }: Catalog): Taken | null {
+  const routine = routineOf(object, functions)
+  if (!routine) return null
+  const to = `${routine.schema}.${newname}${routine.argumentTypes}`
+  return taken('function', to, functions.get(to))
+}
+
+/** Told where a single routine has the name: its arguments are known then. */
+function routineOf(object: ParsedStatement['node'] | undefined, functions: Catalog['functions']) {
   if (!object || !('ObjectWithArgs' in object)) return null
   const name = typeKey(path(object.ObjectWithArgs.objname))
   const [one, another] = [...functions.keys()].filter((key) => key.startsWith(`${name}(`))
   if (one === undefined || another !== undefined) return null
-  const to = `${name.slice(0, name.indexOf('.'))}.${newname}${one.slice(name.length)}`
-  return taken('function', to, functions.get(to))
+  const dot = name.indexOf('.')
+  return { schema: name.slice(0, dot), name: name.slice(dot + 1), argumentTypes: one.slice(name.length) }
+}
+
+/** A table takes its indexes along. */
+function movedOnto(node: Content<'AlterObjectSchemaStmt'>, catalog: Catalog): Taken[] {
+  const { objectType = '', relation, object, newschema: schema = '' } = node
+  const { tables, views, types, functions } = catalog
+  const from = MOVED.includes(objectType) ? relationKey(relation) : typeKey(objectNames(object))
+  const dot = from.indexOf('.')
+  if (from.slice(0, dot) === schema) return []
+  const to = `${schema}${from.slice(dot)}`
+  if (MOVED.includes(objectType)) {
+    const kind = relationCalled(from, catalog)?.kind
+    if (kind === undefined) return []
+    const own = relationCalled(to, catalog) ?? (kind === 'sequence' ? null : typeCalled(to, catalog))
+    const indexes = (tables.get(from) ?? views.get(from))?.indexes.keys() ?? []
+    return [own, ...[...indexes].map((name) => relationCalled(`${schema}.${name}`, catalog))].flatMap(listOf)
+  }
+  if (objectType === 'OBJECT_TYPE' || objectType === 'OBJECT_DOMAIN')
+    return types.has(from) ? listOf(typeCalled(to, catalog)) : []
+  const routine = routineOf(object, functions)
+  if (!routine || routine.schema === schema) return []
+  const key = `${schema}.${routine.name}${routine.argumentTypes}`
+  return listOf(taken('function', key, functions.get(key)))
+}
+
+function listOf(found: Taken | null): Taken[] {
+  return found ? [found] : []
 }

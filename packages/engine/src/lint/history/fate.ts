@@ -42,8 +42,11 @@ export function fateOf({ kind, name }: Use, { line, column }: ParsedStatement, m
 /** Kinds that are named inside a table or a type, or as one of several of a name. */
 const NAMED_INSIDE = new Set<Use['kind']>(['constraint', 'trigger', 'policy', 'rule', 'index', 'value', 'function'])
 
-/** A function goes with the types of its arguments. */
+const OUTSIDE_SCHEMAS = new Set<Use['kind']>(['schema', 'extension', 'publication'])
+
+/** A function goes with the types of its arguments; what lies in no schema is noted with its kind. */
 function endOf(kind: Use['kind'], name: string, { gone }: Catalog): Gone | undefined {
+  if (kind === 'extension' || kind === 'publication') return gone.get(`${kind} ${name}`)
   if (kind !== 'function') return gone.get(name)
   return [...gone].find(([key]) => key.startsWith(`${name}(`))?.[1]
 }
@@ -62,6 +65,8 @@ function exists(kind: Use['kind'], name: string, catalog: Catalog): boolean {
     )
   if (kind === 'index') return isIndex(name, catalog)
   if (kind === 'schema') return catalog.schemas.has(name)
+  if (kind === 'extension') return catalog.extensions.has(name) || name === 'plpgsql'
+  if (kind === 'publication') return catalog.publications.has(name)
   if (kind === 'function') return hasRoutine(catalog, name)
   const [owner, own] = splitColumn(name)
   // A missing table is one finding, not one a column; a view's columns are what its query makes them.
@@ -122,8 +127,9 @@ function mayBeUnknown(kind: Use['kind'], name: string, moment: Moment): boolean 
   const isInside = kind === 'column' || NAMED_INSIDE.has(kind)
   if (history.isTemporary(last) || (isInside && history.isTemporary(name.split('.').at(-2) ?? ''))) return true
   const [schema = ''] = name.split('.')
+  if (kind === 'extension' && history.bringsExtensions) return true
   if (
-    kind !== 'schema' &&
+    !OUTSIDE_SCHEMAS.has(kind) &&
     schema !== 'public' &&
     !isOurs(schema, catalog) &&
     !history.creations('schema', schema).length

@@ -6,6 +6,8 @@ import { anySchema, createdNames } from './created-names.ts'
 
 export type ObjectKind =
   | 'schema'
+  | 'extension'
+  | 'publication'
   | 'relation'
   | 'column'
   | 'function'
@@ -28,6 +30,8 @@ export interface HistoryIndex {
   creations(kind: ObjectKind, name: string): readonly Creation[]
   /** Whether a temporary table is called so (without schema): its rows and its end are nobody's business. */
   isTemporary(name: string): boolean
+  /** Whether some extension is created with CASCADE: it brings those that it needs along. */
+  readonly bringsExtensions: boolean
   /** Whether some column is NOT NULL by a constraint of this name, which a catalog does not hold. */
   isNotNull(constraint: string): boolean
 }
@@ -42,12 +46,14 @@ export function indexHistory(files: readonly LintedFile[], complete: boolean): H
   const found = new Map<string, Creation[]>()
   const temporary = new Set<string>()
   const notNull = new Set<string>()
+  let bringsExtensions = false
   for (const { file, order, statements, name } of files) {
     if (name?.kind === 'undo') continue
     for (const statement of statements) {
       const own = temporaryName(statement)
       if (own !== null) temporary.add(own)
       for (const name of notNullNames(statement)) notNull.add(name)
+      bringsExtensions ||= isExtensionWithOthers(statement)
       for (const { kind, name: created } of own === null ? createdNames(statement) : []) {
         const key = `${kind} ${created}`
         const creation = { file, order, line: statement.line, column: statement.column }
@@ -66,6 +72,7 @@ export function indexHistory(files: readonly LintedFile[], complete: boolean): H
     complete,
     creations,
     isTemporary: (name) => temporary.has(name),
+    bringsExtensions,
     isNotNull: (name) => notNull.has(name),
   }
 }
@@ -80,6 +87,13 @@ function temporaryName({ node }: ParsedStatement): string | null {
           ? node.SelectStmt.intoClause?.rel
           : undefined
   return relation?.relpersistence === 't' ? (relation.relname ?? null) : null
+}
+
+function isExtensionWithOthers({ node }: ParsedStatement): boolean {
+  if (!('CreateExtensionStmt' in node)) return false
+  return (node.CreateExtensionStmt.options ?? []).some(
+    (item) => 'DefElem' in item && item.DefElem.defname === 'cascade',
+  )
 }
 
 function notNullNames({ node, kind }: ParsedStatement): string[] {

@@ -35,7 +35,19 @@ const BASE = `
   create table a_b (c bigint references beds (id));
   create table a (b_c bigint references beds (id));
   create index a_b_fkey on a (b_c);
-  alter table a add column b bigint references beds (id);`
+  alter table a add column b bigint references beds (id);
+  create schema other;
+  create table other.beds (id int);
+  create table other.x (id int);
+  create index wards_code_key on other.x (id);
+  create view other.free as select 1 as n;
+  create type other.mood as enum ('good');
+  create type other.wards_bed as enum ('good');
+  create function other.size(int) returns int language sql as 'select 1';
+  create table halls (id int, code int unique);
+  create table parts (at date, id int) partition by range (at);
+  create schema empty;
+  create publication news for table beds;`
 
 /** Names that are given twice, or are not there. */
 const statements: (string | { readonly text: string; readonly since: number })[] = [
@@ -159,6 +171,56 @@ const statements: (string | { readonly text: string; readonly since: number })[]
   'alter policy own on wards rename to own',
   'alter policy own on wards rename to all_rows',
   'alter policy nothing on wards rename to all_rows',
+  'alter table beds set schema other',
+  'alter table if exists beds set schema other',
+  'alter table beds set schema public',
+  'alter table wards set schema other',
+  'alter table halls set schema other',
+  'alter table wards_bed set schema other',
+  'alter table nothing set schema other',
+  'alter view free set schema other',
+  'alter sequence numbers set schema other',
+  'alter type mood set schema other',
+  'alter type mood set schema public',
+  'alter domain positive set schema other',
+  'alter function size(int) set schema other',
+  'alter function surface(int) set schema other',
+  'drop schema empty',
+  'drop schema nothing',
+  'drop schema if exists nothing',
+  'drop schema empty, nothing',
+  'drop schema empty; drop schema empty',
+  'create extension btree_gist; drop extension btree_gist',
+  'drop extension nothing',
+  'drop extension if exists nothing',
+  'create extension btree_gist; drop extension btree_gist; drop extension btree_gist',
+  'create extension btree_gist; drop schema public cascade; drop extension btree_gist',
+  'drop publication news',
+  'drop publication nothing',
+  'drop publication if exists nothing',
+  'drop publication news; drop publication news',
+  'alter publication news rename to late; drop publication news',
+  'create table t (at date, id int primary key) partition by range (at)',
+  'create table t (at date primary key, id int) partition by range (at)',
+  'create table t (at date, id int, primary key (id, at)) partition by range (at)',
+  'create table t (at date, id int, unique (id)) partition by range (at)',
+  'create table t (at date, id int unique) partition by hash (at, id)',
+  'create table t (at date, id int, unique (at, id)) partition by hash (at, id)',
+  'create table t (at date, id int unique) partition by hash (abs(id))',
+  'create table t (at date, id int) partition by hash (abs(id))',
+  'create table t (at date, id int unique)',
+  'alter table parts add primary key (id)',
+  'alter table parts add primary key (id, at)',
+  'alter table parts add constraint k unique (id)',
+  'alter table parts add column n int unique',
+  'alter table parts add column n int',
+  'create unique index on parts (id)',
+  'create unique index on parts (id, at)',
+  'create unique index on parts (lower($$$$), at)',
+  'create unique index on parts (id) include (at)',
+  'create index on parts (id)',
+  "create table v (at date, id int, unique (at)) partition by range (at); create table v1 partition of v for values from ('2024-01-01') to ('2025-01-01') partition by list (id)",
+  "create table v (at date, id int, unique (at, id)) partition by range (at); create table v1 partition of v for values from ('2024-01-01') to ('2025-01-01') partition by list (id)",
   'create index beds on wards (code)',
   'create index free on wards (code)',
   'create index numbers on wards (code)',
@@ -214,7 +276,11 @@ before(async () => {
   connection = await database.dedicated()
 })
 
-beforeEach(() => connection.script(`discard temporary; drop schema public cascade; create schema public; ${BASE}`))
+beforeEach(() =>
+  connection.script(
+    `discard temporary; drop schema public cascade; drop schema if exists other cascade; drop schema if exists empty; drop publication if exists news; drop publication if exists late; create schema public; ${BASE}`,
+  ),
+)
 
 after(async () => {
   await connection.release()

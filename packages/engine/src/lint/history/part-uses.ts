@@ -44,12 +44,21 @@ const WHOLE: Readonly<Record<string, 'index' | 'type' | 'function'>> = {
   OBJECT_ROUTINE: 'function',
 }
 
+/** What lies in no schema. */
+const OUTSIDE: Readonly<Record<string, 'schema' | 'extension' | 'publication'>> = {
+  OBJECT_SCHEMA: 'schema',
+  OBJECT_EXTENSION: 'extension',
+  OBJECT_PUBLICATION: 'publication',
+}
+
 function dropped({ removeType, objects = [], missing_ok: isOptional }: Content<'DropStmt'>, at: number): Use[] {
   if (isOptional || !removeType) return []
   return objects.flatMap((object): Use[] => {
     const names = namesOf(object)
     const part = partKinds[removeType]
     if (part) return [{ kind: part, name: `${typeKey(names.slice(0, -1))}.${names.at(-1)}`, at, as: 'drop' }]
+    const outside = OUTSIDE[removeType]
+    if (outside) return [{ kind: outside, name: names.join('.'), at, as: 'drop' }]
     const kind = WHOLE[removeType]
     return kind ? [{ kind, name: typeKey(names), at, as: 'drop' }] : []
   })

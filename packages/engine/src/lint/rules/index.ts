@@ -80,6 +80,7 @@ import { typeChangeUnderView } from './type-change-under-view/type-change-under-
 import { typeNarrowed } from './type-narrowed/type-narrowed.ts'
 import { uniqueOnExistingRows } from './unique-on-existing-rows/unique-on-existing-rows.ts'
 import { uniqueWithoutIndex } from './unique-without-index/unique-without-index.ts'
+import { uniqueWithoutPartitionKey } from './unique-without-partition-key/unique-without-partition-key.ts'
 import { updateWithoutWhere } from './update-without-where/update-without-where.ts'
 import { usedAfterDrop } from './used-after-drop/used-after-drop.ts'
 import { usedAfterRename } from './used-after-rename/used-after-rename.ts'
@@ -107,6 +108,7 @@ const history: readonly LintRule[] = [
   foreignKeyTypeMismatch,
   enumValueUsedTooEarly,
   grantMissing,
+  uniqueWithoutPartitionKey,
   downDoesNotReverse,
 ]
 

@@ -21,3 +21,11 @@ alter index rooms rename to floors_pkey; -- here
 -- file: 006_shift.sql
 alter type shift add value 'day'; -- here
 alter type shift rename value 'day' to 'night'; -- here
+-- file: 007_moves.sql
+create schema old;
+create table old.floors (id bigint);
+create table old.shift_log (id bigint);
+create index shifts_pkey on old.shift_log (id);
+alter table old.floors set schema public; -- here
+create table shifts (id bigint primary key);
+alter table shifts set schema old; -- here

@@ -15,6 +15,9 @@ alter table floors drop column room, add column room int constraint floors_room_
 create index if not exists floors on floors (level);
 alter type shift add value if not exists 'day';
 alter index rooms rename to floors_rooms;
+alter table floors set schema public;
+create schema old;
+alter table audit_logs set schema old;
 -- file: 005_floors.sql
 do $$
 declare

@@ -11,3 +11,6 @@ drop trigger changed on orders; -- here
 drop policy own on orders; -- here
 alter policy own on orders using (true); -- here
 alter type state rename value 'shut' to 'done'; -- here
+drop schema billing; -- here
+drop extension pgcrypto; -- here
+drop publication changes; -- here

@@ -13,6 +13,11 @@ alter table orders drop constraint if exists positive;
 alter table customers drop constraint customers_id_not_null;
 drop index if exists orders_customer;
 drop trigger if exists changed on orders;
+drop schema if exists billing;
+drop publication if exists changes;
+drop extension if exists pgcrypto;
+create extension pgcrypto;
+drop extension pgcrypto;
 -- file: 004_extensions.sql
 create extension postgis;
 drop function st_area(bytea);
