@@ -48,7 +48,7 @@ export async function openChangeLog(
   const wanted = tables.map((table) => qualified(table[end])).toSorted()
 
   if (published === null || (!slot && !isSame(published, wanted))) {
-    await publish(session, name, wanted)
+    await publish(session, name, wanted, published)
     await session.script(
       `comment on publication ${identifier(name)} is 'changes for a move to a database of its own (imhotep split)'`,
     )

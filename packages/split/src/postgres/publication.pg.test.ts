@@ -35,7 +35,7 @@ test('publish: is refused for exactly those tables whose rows clients could not 
     await runOn(shared.url, sql)
 
     const [published, unpublishable] = await withSession(shared.url, async (session) => [
-      await publish(session, 'changes', ['"public"."t"']).catch((error: unknown) => error),
+      await publish(session, 'changes', ['"public"."t"'], null).catch((error: unknown) => error),
       (await readIdentities(session, ['"public"."t"'])).some((identity) => whyUnpublishable(identity) !== null),
     ])
 
@@ -56,7 +56,7 @@ test('unpublish: the publication goes when those who wrote its tables are gone',
   const seen: (string[] | null)[] = []
 
   await withSession(shared.url, async (session) => {
-    await publish(session, 'changes', ['"public"."t"'])
+    await publish(session, 'changes', ['"public"."t"'], null)
     let ended: Promise<void> | undefined
     await db.transaction(async (tx) => {
       await tx.query('insert into t values (1)')

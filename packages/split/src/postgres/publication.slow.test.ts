@@ -36,7 +36,7 @@ test('publication: comes and goes 500 times without an error of those who write 
 
   await withSession(shared.url, async (session) => {
     for (let round = 0; round < 500; round++) {
-      await publish(session, 'changes', tables)
+      await publish(session, 'changes', tables, null)
       await unpublish(session, 'changes')
     }
     assert.equal(await publishedTables(session, 'changes'), null)

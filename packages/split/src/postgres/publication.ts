@@ -9,15 +9,20 @@ const maxWaitMs = 5_000
 
 /**
  * Makes the publication, or has the one that is there publish these tables (qualified, quoted names) and no others.
+ * @param published what it publishes now, by `publishedTables`
  * @throws UnpublishableTableError instead of taking from clients the right to change rows
  */
-export async function publish(session: Connection, name: string, tables: readonly string[]): Promise<void> {
+export async function publish(
+  session: Connection,
+  name: string,
+  tables: readonly string[],
+  published: readonly string[] | null,
+): Promise<void> {
   for (const identity of await readIdentities(session, tables)) {
     const why = whyUnpublishable(identity)
     if (why) throw new UnpublishableTableError(why)
   }
   const publication = identifier(name)
-  const published = await publishedTables(session, name)
   if (published === null) {
     const list = tables.length === 0 ? '' : `for table ${tables.join(', ')}`
     await session.script(`create publication ${publication} ${list} with (publish_via_partition_root = true)`)

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describeTarget, type Connection } from '@imhotep/postgres'
 import type { TableName } from '../model.ts'
 import { ReadOnlyCopyError } from './errors.ts'
-import { publish, unpublish } from './publication.ts'
+import { publish, publishedTables, unpublish } from './publication.ts'
 import { runUnlogged, withSession, withShortLocks } from './session.ts'
 import { createSlot, dropSlot } from './slot.ts'
 import { identifier, literal, qualified } from './sql-text.ts'
@@ -35,7 +35,7 @@ function nameOf({ ownerUrl, readerUrl }: ReadOnlyCopy): string {
 export async function makeReadOnlyCopy(copy: ReadOnlyCopy): Promise<void> {
   const name = nameOf(copy)
   await withSession(copy.ownerUrl, async (owner) => {
-    await publish(owner, name, copy.tables.map(qualified))
+    await publish(owner, name, copy.tables.map(qualified), await publishedTables(owner, name))
     // On one server the subscription would wait for its own transaction to end, were it to make the slot itself.
     const made = await owner.query(
       'select from pg_replication_slots where slot_name = $1 and confirmed_flush_lsn is not null',

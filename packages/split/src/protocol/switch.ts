@@ -4,7 +4,7 @@ import type { Applier } from './applier.ts'
 import { catchUp, drain } from './appliers.ts'
 import { StaleVerificationError } from './errors.ts'
 import { forwardLog, reverseLog, writableTables, type Move } from './move.ts'
-import { checkFiles, checkFingerprints } from './way-there.ts'
+import { checkFiles, checkFingerprints, readStorage } from './way-there.ts'
 
 /** An older verification proves little about today. */
 const freshHours = 24
@@ -15,8 +15,9 @@ export async function arm(move: Move, entry: ServiceEntry, applier: Applier): Pr
   if (verified === undefined || Date.now() - Date.parse(verified.at) > freshHours * 3_600_000) {
     throw new StaleVerificationError(move.service, freshHours)
   }
-  await checkFingerprints(move, entry)
-  await checkFiles(move, entry)
+  const storage = await readStorage(move)
+  await checkFingerprints(move, entry, storage)
+  checkFiles(move, entry, storage)
   // Both lock one table after the other, as the applier does: they would wait for each other.
   await applier.hold()
   try {
@@ -49,7 +50,7 @@ export async function switchOver(move: Move, armed: ServiceEntry, applier: Appli
     const patience = { seconds: move.options.maxGapSeconds, signal: move.signal }
     const last = await move.source.fence(move.service, move.tables, patience)
     await drain(move, applier, last, started)
-    await checkFiles(move, entry)
+    checkFiles(move, entry, await readStorage(move))
     await move.target.advanceSequences(move.tables, move.options.sequenceGap)
     entry = await move.ledger.advance(entry, 'drained')
     // The point of no return: whatever fails from here on is completed forward.

@@ -46,7 +46,7 @@ export async function provision(move: Move, entry: ServiceEntry): Promise<Servic
   await move.schema.createTables()
   await move.target.fence(move.service, allTables(move))
   const forwardFrom = await move.source.openLog(forwardLog(move.service), allTables(move))
-  const fingerprints = await tableFingerprints(move.source, allTables(move))
+  const fingerprints = await tableFingerprints(move.source, allTables(move), await readStorage(move))
   return move.ledger.advance(entry, 'provisioned', { forwardFrom, fingerprints })
 }
 
@@ -73,8 +73,8 @@ export async function verify(
   entry: ServiceEntry,
   applier: Applier,
 ): Promise<{ readonly entry: ServiceEntry; readonly verification: Verification }> {
-  await checkFingerprints(move, entry)
-  const files = await filesOf(move)
+  const storage = await readStorage(move)
+  await checkFingerprints(move, entry, storage)
   await catchUp(move, applier, move.source)
   const progress = createProgress(0, (text) => move.say(`verifying ${move.service}: ${text}`))
   const verification = await verifySides(move.source, move.target, allTables(move), applier, {
@@ -90,20 +90,28 @@ export async function verify(
       orphans.map(({ table, constraint, rows }) => `${table.schema}.${table.name} (${constraint}): ${rows}`),
     )
   }
-  const verified = { at: new Date().toISOString(), tables: verification.tables.length, rows: verification.rows, files }
+  const { tables, rows } = verification
+  const verified = { at: new Date().toISOString(), tables: tables.length, rows, files: filesOf(storage) }
   if (entry.state === 'verified') return { entry: await move.ledger.note(entry, { verified }), verification }
   return { entry: await move.ledger.advance(entry, 'verified', { verified }), verification }
 }
 
+type Storage = Awaited<ReturnType<Move['source']['storage']>>
+
+export function readStorage(move: Move): Promise<Storage> {
+  return move.source.storage(allTables(move))
+}
+
 /** @throws SchemaChangedError when a table was altered since the move began */
-export async function checkFingerprints(move: Move, { detail }: ServiceEntry): Promise<void> {
-  const changed = changedNames(await tableFingerprints(move.source, allTables(move)), detail.fingerprints)
+export async function checkFingerprints(move: Move, { detail }: ServiceEntry, storage: Storage): Promise<void> {
+  const now = await tableFingerprints(move.source, allTables(move), storage)
+  const changed = changedNames(now, detail.fingerprints)
   if (changed.length > 0) throw new SchemaChangedError(move.service, changed)
 }
 
 /** @throws StorageChangedError when rows may have come or gone past the log since the verification */
-export async function checkFiles(move: Move, { detail }: ServiceEntry): Promise<void> {
-  const changed = changedNames(await filesOf(move), detail.verified?.files)
+export function checkFiles(move: Move, { detail }: ServiceEntry, storage: Storage): void {
+  const changed = changedNames(filesOf(storage), detail.verified?.files)
   if (changed.length > 0) throw new StorageChangedError(move.service, changed)
 }
 
@@ -111,7 +119,6 @@ function changedNames(now: Readonly<Record<string, string>>, before: Readonly<Re
   return Object.keys(now).filter((name) => now[name] !== before[name])
 }
 
-async function filesOf(move: Move): Promise<Record<string, string>> {
-  const storage = await move.source.storage(allTables(move))
+function filesOf(storage: Storage): Record<string, string> {
   return Object.fromEntries(Object.entries(storage).map(([name, { files }]) => [name, files]))
 }
