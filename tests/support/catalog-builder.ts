@@ -245,6 +245,7 @@ export function addView(catalog: Catalog, schema: string, name: string, more: Pa
     triggers: new Map(),
     rules: new Map(),
     columnComments: {},
+    columnDefaults: {},
     options: [],
     dependencies: [],
     withData: true,

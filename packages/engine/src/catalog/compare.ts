@@ -135,6 +135,7 @@ function isSame(kind: string, property: string, a: unknown, b: unknown, loose: b
   if (property === 'grants') return sameSet(a as object[], b as object[])
   if (JSON.stringify(a) === JSON.stringify(b)) return true
   if (Array.isArray(a) && Array.isArray(b)) return sameList(a, b, loose)
+  if (property === 'columnDefaults') return sameDefaults(a as Defaults, b as Defaults, loose)
   if (!loose) return typeof a === 'string' && typeof b === 'string' && isReadBack(kind, property, a, b)
   // Files may leave it to whoever runs them, and name no version.
   if (DEFINED_ELSEWHERE.has(kind) && property === 'definition') return true
@@ -148,6 +149,17 @@ function isSame(kind: string, property: string, a: unknown, b: unknown, loose: b
   if (kind === 'view' && property === 'definition') return true
   if (kind === 'rule' && property === 'definition') return ruleHead(a) === ruleHead(b)
   return kind === 'table' && property === 'partitionBound' ? sameText('bound', a, b) : false
+}
+
+type Defaults = Record<string, string>
+
+function sameDefaults(a: Defaults, b: Defaults, loose: boolean): boolean {
+  const columns = new Set([...Object.keys(a), ...Object.keys(b)])
+  return [...columns].every((column) => {
+    const [one, other] = [a[column], b[column]]
+    if (one === undefined || other === undefined) return false
+    return loose ? sameExpression(one, other) : sameNesting('expression', one, other)
+  })
 }
 
 /** What PostgreSQL prints is not always what it prints when it has read that: `a and (b and c)` comes back as `a and b and c`. */

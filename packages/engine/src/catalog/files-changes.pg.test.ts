@@ -440,6 +440,18 @@ const CASES: Record<string, string> = {
     alter table a.t rename to tt;
     alter schema a rename to b;
     create view b.all_of as select * from b.w;`,
+  'defaults of a view': `
+    create schema a;
+    create function a.f(int) returns int language sql as 'select 1';
+    create table a.t (id int, name text, at date);
+    create view a.v as select id, name, at from a.t;
+    alter view a.v alter column name set default 'x' || 'y', alter id set default a.f(1);
+    alter view a.v alter at set default now();
+    alter view a.v alter at drop default;
+    alter table a.v alter column name set default upper('none');
+    alter view a.v rename column name to title;
+    create or replace view a.v as select id, name as title, at, 1 as n from a.t;
+    alter function a.f rename to g;`,
   'create table as, select into': `
     create schema a;
     create table a.t (id int not null, name varchar(9), v numeric(8,2));

@@ -295,6 +295,8 @@ export interface View extends CatalogObject {
   readonly rules: Map<string, RewriteRule>
   /** Comments on its columns, by name. */
   readonly columnComments: Record<string, string>
+  /** What an insert into it puts into its columns, by name (ALTER VIEW .. ALTER COLUMN .. SET DEFAULT). */
+  readonly columnDefaults: Record<string, string>
   /** All of its options, sorted: `security_invoker=true`. */
   readonly options: string[]
   /** Tables, views and functions of user schemas that its query names, sorted. */

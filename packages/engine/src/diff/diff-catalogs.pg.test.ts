@@ -74,6 +74,10 @@ const CASES: Record<string, [change: string, expected: string[]]> = {
     'alter view a.v set (security_invoker = true)',
     ['alter view a.v set (security_invoker=true)'],
   ],
+  'defaults of a view': [
+    "alter view a.v alter column s set default 'x', alter column id set default a.f(1)",
+    ['alter view a.v alter column id set default a.f(1)', "alter view a.v alter column s set default 'x'::character varying"],
+  ],
   'grants, owners and comments': [
     "grant select on a.t to pg_monitor; comment on column a.t.n is 'it''s'; alter table a.o owner to pg_monitor",
     ['alter table a.o owner to pg_monitor', 'grant select on a.t to pg_monitor', "comment on column a.t.n is 'it''s'"],

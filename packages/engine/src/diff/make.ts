@@ -8,7 +8,7 @@ import { enableRuleStatement } from '../print/print-rule.ts'
 import { roleOptions } from '../print/print-role.ts'
 import { partitionOfStatement } from '../print/print-table.ts'
 import { enableStatement } from '../print/print-trigger.ts'
-import { viewTarget } from '../print/print-view.ts'
+import { viewDefault, viewTarget } from '../print/print-view.ts'
 import { quoteIdentifier } from '../bundle/quote.ts'
 import { PHASES, type UnplacedObject } from '../print/printed-object.ts'
 import { addConstraint, addConstraints, addIndex } from './add-parts.ts'
@@ -128,7 +128,7 @@ function alterObject(
       return routine && isChanged ? [statement(object.object, routineStatement(routine, { replace: true }))] : []
     }
     case 'views':
-      return changed.has('options') ? alterView(left, right, object.object, key) : []
+      return changed.has('options') || changed.has('columnDefaults') ? alterView(left, right, object.object, key) : []
     case 'foreign keys': {
       const table = right.tables.get(object.owner ?? '')
       const constraint = table?.constraints.get(key.slice(0, -` on ${object.owner}`.length))
@@ -152,7 +152,13 @@ function alterObject(
 
 function alterView(left: Catalog, right: Catalog, object: string, key: string): DiffStatement[] {
   const [before, after] = [left.views.get(key), right.views.get(key)]
-  return before && after ? changeOptions(object, `alter ${viewTarget(after)}`, before.options, after.options) : []
+  if (!before || !after) return []
+  const columns = new Set([...Object.keys(before.columnDefaults), ...Object.keys(after.columnDefaults)])
+  const defaults = [...columns].filter((column) => before.columnDefaults[column] !== after.columnDefaults[column])
+  return [
+    ...changeOptions(object, `alter ${viewTarget(after)}`, before.options, after.options),
+    ...defaults.map((column) => statement(object, viewDefault(after, column, after.columnDefaults[column] ?? null))),
+  ]
 }
 
 const STATES = {

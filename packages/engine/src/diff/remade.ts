@@ -13,7 +13,7 @@ const REPLACEABLE = new Set(
 )
 /** What ALTER can do to a view, or what is no part of its definition. */
 const ALTERABLE_OF_VIEW = new Set(
-  'securityInvoker securityBarrier options grants owner comment columnComments withData'.split(' '),
+  'securityInvoker securityBarrier options grants owner comment columnComments columnDefaults withData'.split(' '),
 )
 const ALTERABLE_OF_TRIGGER = new Set(['enabled', 'comment'])
 const OUTSIDE = new Set(['grants', 'owner', 'comment'])

@@ -1,3 +1,4 @@
+import { quoteIdentifier } from '../bundle/quote.ts'
 import type { View } from '../catalog/model.ts'
 import { optionText } from './print-table.ts'
 import { unplaced, type UnplacedObject } from './printed-object.ts'
@@ -6,7 +7,14 @@ import { columnList, lowerCase, qualified } from './sql-text.ts'
 export function printView(view: View): UnplacedObject {
   const key = `${view.schema}.${view.name}`
   const place = { section: 'views', phase: 'views' } as const
-  return unplaced(`view ${key}`, view.schema, place, [viewStatement(view)], { defines: [key] })
+  const defaults = Object.entries(view.columnDefaults).map(([column, value]) => viewDefault(view, column, value))
+  return unplaced(`view ${key}`, view.schema, place, [viewStatement(view), ...defaults], { defines: [key] })
+}
+
+/** What an insert into the view puts into a column, null for nothing of the view's own. */
+export function viewDefault(view: View, column: string, value: string | null): string {
+  const alter = `alter view ${qualified(view)} alter column ${quoteIdentifier(column)}`
+  return value === null ? `${alter} drop default` : `${alter} set default ${lowerCase(value)}`
 }
 
 export function viewStatement(view: View): string {

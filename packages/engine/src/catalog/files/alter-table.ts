@@ -42,7 +42,7 @@ export function alterTable(fold: Fold, node: AlterNode): void {
       const owner = command.newowner ? roleName({ RoleSpec: command.newowner }) : ''
       setTableOwner(fold, key, owner)
     } else if (table) alterOne(fold, { table, command, text: trimmed(text, span), end: span.end, isOnly })
-    else if (views.has(key)) alterView(fold, key, command)
+    else if (views.has(key)) alterView(fold, key, command, trimmed(text, span))
     else if (indexOf(fold, node)) alterIndex(fold, indexOf(fold, node) ?? '', command)
     else if (
       !sequences.has(key) &&

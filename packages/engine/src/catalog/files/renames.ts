@@ -127,14 +127,15 @@ function renameViewColumn(fold: Fold, key: string, from: string, to: string): vo
   if (!view) return
   renamedColumn(fold, key, from, to)
   const columns = view.columns.map((column) => (column === from ? to : column))
-  const columnComments = Object.fromEntries(
-    Object.entries(view.columnComments).map(([column, text]) => [column === from ? to : column, text]),
-  )
+  const renamed = (texts: Record<string, string>) =>
+    Object.fromEntries(Object.entries(texts).map(([column, text]) => [column === from ? to : column, text]))
+  const columnComments = renamed(view.columnComments)
+  const columnDefaults = renamed(view.columnDefaults)
   for (const [name, index] of view.indexes) {
     const keys = index.keys.map((own) => (own.column === from ? { ...own, column: to } : own))
     view.indexes.set(name, { ...index, keys })
   }
-  fold.catalog.views.set(key, { ...(fold.catalog.views.get(key) ?? view), columns, columnComments })
+  fold.catalog.views.set(key, { ...(fold.catalog.views.get(key) ?? view), columns, columnComments, columnDefaults })
 }
 
 function renameTreeColumn(fold: Fold, table: Table, from: string, to: string): void {

@@ -195,6 +195,14 @@ function* triggerAndRuleTexts(key: string, { triggers, rules }: Table | View, me
 }
 
 function* viewTexts(catalog: Catalog, key: string, view: View, mentions: Mentions): Generator<Stored> {
+  for (const [column, text] of Object.entries(view.columnDefaults)) {
+    if (!mentions(text)) continue
+    const change = (value: string | null) => {
+      const { [column]: _, ...others } = catalog.views.get(key)?.columnDefaults ?? {}
+      changer(catalog.views, key)({ columnDefaults: value === null ? others : { ...others, [column]: value } })
+    }
+    yield expression(text, null, `default of ${key}.${column}`, change, () => change(null))
+  }
   if (mentions(view.definition)) {
     const set = (definition: string) => changer(catalog.views, key)({ definition })
     const whole = { kind: 'view', key, name: view.name } as const

@@ -26,8 +26,8 @@ export function createView(fold: Fold, node: Extract<Node, { ViewStmt: unknown }
 }
 
 /** What CREATE OR REPLACE leaves as it is. */
-function kept({ owner, comment, grants, triggers, rules, columnComments }: View): Partial<View> {
-  return { owner, comment, grants, triggers, rules, columnComments }
+function kept({ owner, comment, grants, triggers, rules, columnComments, columnDefaults }: View): Partial<View> {
+  return { owner, comment, grants, triggers, rules, columnComments, columnDefaults }
 }
 
 export function createMaterializedView(
@@ -73,6 +73,7 @@ function makeView(
     triggers: new Map(),
     rules: new Map(),
     columnComments: {},
+    columnDefaults: {},
     options: options.toSorted(),
     dependencies: viewDependencies(fold, query),
     withData: true,

@@ -33,6 +33,11 @@ export const viewsQuery = `
       where e.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass and e.objoid = c.oid and e.objsubid > 0
     ) as column_comments,
     (
+      select pg_catalog.json_object_agg(a.attname::text, pg_catalog.pg_get_expr(d.adbin, d.adrelid) order by a.attnum)
+      from pg_catalog.pg_attrdef d join pg_catalog.pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum
+      where d.adrelid = c.oid
+    ) as column_defaults,
+    (
       select pg_catalog.json_agg(a.attname::text order by a.attnum)
       from pg_catalog.pg_attribute a
       where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
@@ -52,11 +57,12 @@ export interface ViewRow {
   with_data: boolean
   dependencies: string[]
   column_comments: Record<string, string> | null
+  column_defaults: Record<string, string> | null
   columns: string[] | null
 }
 
 export function addViews(catalog: Catalog, rows: ViewRow[]): void {
-  for (const { options, columns, with_data, column_comments, ...row } of rows) {
+  for (const { options, columns, with_data, column_comments, column_defaults, ...row } of rows) {
     const view: View = {
       ...row,
       definition: row.definition.trim().replace(/;$/, ''),
@@ -72,6 +78,7 @@ export function addViews(catalog: Catalog, rows: ViewRow[]): void {
       triggers: new Map(),
       rules: new Map(),
       columnComments: column_comments ?? {},
+      columnDefaults: column_defaults ?? {},
       options: options.toSorted(),
       withData: with_data,
       grants: [],
