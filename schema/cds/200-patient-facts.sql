@@ -8,6 +8,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_people uuid[] := patient.ids_of(p_patient_id);
+  v_today date := core.tenant_today();
   v_patient record;
   v_facts jsonb;
 begin
@@ -20,8 +21,8 @@ begin
   end if;
   select jsonb_build_object(
     'sex', v_patient.sex,
-    'age_days', current_date - v_patient.birth_date,
-    'age_years', extract(year from age(current_date, v_patient.birth_date))::int,
+    'age_days', v_today - v_patient.birth_date,
+    'age_years', extract(year from age(v_today, v_patient.birth_date))::int,
     'weight_kg', (
       select v.weight_kg
       from clinical.vital_signs v

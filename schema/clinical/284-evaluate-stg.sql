@@ -78,7 +78,7 @@ declare
 begin
   select coalesce(array_agg(clinical.stg_status(g.id, 'discharge', p_summary.id, null)), '{}') into v_states
   from clinical.applicable_guidelines(
-    array(select d.value ->> 'icd10' from jsonb_array_elements(p_summary.final_diagnoses) d), current_date
+    array(select d.value ->> 'icd10' from jsonb_array_elements(p_summary.final_diagnoses) d), core.tenant_today()
   ) as g (id);
   v_status := case
     when 'not_checked' = any (v_states) then 'not_checked'
@@ -132,7 +132,7 @@ begin
   for v_guideline in
     select g.id
     from clinical.applicable_guidelines(
-      array(select c.value from jsonb_array_elements_text(v_facts -> 'icd10_codes') c), current_date
+      array(select c.value from jsonb_array_elements_text(v_facts -> 'icd10_codes') c), core.tenant_today()
     ) as g (id)
     order by g.id
   loop

@@ -77,7 +77,7 @@ begin
   update compliance.data_processors p
   set
     status = 'active', contract_document_id = p_contract_document_id, signed_on = p_signed_on,
-    expires_on = p_expires_on, last_review_on = current_date
+    expires_on = p_expires_on, last_review_on = core.tenant_today()
   where p.tenant_id = v_processor.tenant_id and p.id = v_processor.id
   returning p.* into v_processor;
   return v_processor;
@@ -95,7 +95,7 @@ declare
   v_processor compliance.data_processors := compliance.lock_processor(p_processor_id);
 begin
   update compliance.data_processors p
-  set last_review_on = current_date
+  set last_review_on = core.tenant_today()
   where p.tenant_id = v_processor.tenant_id and p.id = v_processor.id
   returning p.* into v_processor;
   return v_processor;
@@ -133,13 +133,14 @@ create function compliance.expire_processors(p_limit int default 100) returns in
 as $$
 declare
   v_tenant uuid := core.require_tenant();
+  v_today date := core.tenant_today();
   v_id uuid;
   v_expired int := 0;
 begin
   for v_id in
     select p.id
     from compliance.data_processors p
-    where p.tenant_id = v_tenant and p.status = 'active' and p.expires_on < current_date
+    where p.tenant_id = v_tenant and p.status = 'active' and p.expires_on < v_today
     order by p.expires_on
     limit p_limit
     for no key update skip locked

@@ -140,7 +140,7 @@ $$;
 
 comment on function compliance.plan_incident_action(uuid, text, uuid, date, text) is 'about=What puts it right, who sees to it and until when; until it is done the plan may be changed. IM001 not under review, or a sentinel event without root cause, IM005 no such incident.';
 
-create function compliance.finish_incident_action(p_incident_id uuid, p_done_on date default current_date)
+create function compliance.finish_incident_action(p_incident_id uuid, p_done_on date default core.tenant_today())
   returns compliance.incidents
   language plpgsql
   security definer

@@ -14,7 +14,7 @@ select
   t.batch_no,
   t.status as batch_status,
   b.expiry_on,
-  b.expiry_on - current_date as days_left,
+  b.expiry_on - (select core.tenant_today()) as days_left,
   b.on_hand,
   b.reserved,
   i.base_unit,
@@ -25,7 +25,7 @@ join inventory.items i on i.tenant_id = b.tenant_id and i.id = b.item_id
 join facility.locations l on l.tenant_id = b.tenant_id and l.id = b.store_location_id
 where
   b.on_hand > 0
-  and b.expiry_on <= current_date
+  and b.expiry_on <= (select core.tenant_today())
     + (select coalesce((core.setting('inventory.expiry_warning_days') #>> '{}')::int, 90));
 
 comment on view inventory.expiring_stock is 'class=operational;scope=tenant;owner=inventory;about=Stock that expires within setting inventory.expiry_warning_days (default 90) or has expired, with its value at purchase price.';

@@ -12,9 +12,9 @@ select
   i.base_unit,
   sum(b.on_hand) as on_hand,
   sum(b.reserved) as reserved,
-  coalesce(sum(b.on_hand - b.reserved) filter (where t.status = 'available' and b.expiry_on >= current_date), 0)
+  coalesce(sum(b.on_hand - b.reserved) filter (where t.status = 'available' and b.expiry_on >= (select core.tenant_today())), 0)
     as available,
-  min(b.expiry_on) filter (where b.on_hand > 0 and t.status = 'available' and b.expiry_on >= current_date)
+  min(b.expiry_on) filter (where b.on_hand > 0 and t.status = 'available' and b.expiry_on >= (select core.tenant_today()))
     as next_expiry_on,
   i.reorder_level
 from inventory.stock_balances b

@@ -224,13 +224,14 @@ create function medication.expire_prescriptions(p_limit int default 500) returns
 as $$
 declare
   v_tenant uuid := core.require_tenant();
+  v_yesterday date := core.tenant_today() - 1; -- a clinic of the tenant may lie further west
   v_expired int;
 begin
   with lapsed as (
     select p.id
     from medication.prescriptions p
     where
-      p.tenant_id = v_tenant and p.status in ('active', 'partially_dispensed') and p.valid_until < current_date - 1
+      p.tenant_id = v_tenant and p.status in ('active', 'partially_dispensed') and p.valid_until < v_yesterday
     order by p.valid_until
     limit p_limit
     for no key update skip locked

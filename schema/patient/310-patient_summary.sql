@@ -13,7 +13,7 @@ select
   p.birth_date,
   p.birth_date_precision,
   extract(
-    year from age(coalesce((p.deceased_at at time zone 'UTC')::date, current_date), p.birth_date)
+    year from age(coalesce((p.deceased_at at time zone 'UTC')::date, (select core.tenant_today())), p.birth_date)
   )::int as age_years,
   p.deceased_at,
   p.blood_group,
@@ -49,7 +49,7 @@ left join lateral (
   from patient.patient_contacts k
   where
     k.tenant_id = p.tenant_id and k.patient_id = p.id and k.deleted_at is null
-    and (k.valid_to is null or k.valid_to >= current_date)
+    and (k.valid_to is null or k.valid_to >= (select core.tenant_today()))
 ) c on true
 where p.deleted_at is null;
 

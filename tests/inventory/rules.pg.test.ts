@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, test } from 'node:test'
+import { withTenant } from '@imhotep/kernel'
+import { contextOf } from '../support/tenants.ts'
 import { addBatch, addItem, openStores, type Stores } from './stores.fixture.ts'
 
 let stores: Stores
@@ -178,4 +180,29 @@ test('views: expiring stock within the warning, and what can be given out withou
 
   assert.deepEqual(expiring, [{ batch_id: soon, days_left: 20, on_hand: '4.000', value: '10.00' }])
   assert.deepEqual(levels, [{ on_hand: '10.000', available: '4.000' }])
+})
+
+test('views: what expires today is there until the day ends where the tenant is', async () => {
+  const item = await addItem(stores)
+  const batch = await addBatch(stores, { item, expiresIn: 20, quantity: 4 })
+
+  const seen = await withTenant(stores.superuser, contextOf(stores.tenant), async (tx) => {
+    // one of the two is in another day than the tenant was
+    const [there] = await tx.query<{ before: string; difference: number }>(
+      `with o as (select id, timezone as before from core.tenants where id = core.require_tenant())
+       update core.tenants t
+       set timezone = z.zone
+       from o, unnest(array['Etc/GMT+12', 'Pacific/Kiritimati']) as z (zone)
+       where t.id = o.id and (now() at time zone z.zone)::date <> core.tenant_today()
+       returning o.before, (now() at time zone z.zone)::date - core.tenant_today() as difference`,
+    )
+    const [row] = await tx.query<{ days_left: number }>(
+      `select days_left from inventory.expiring_stock where batch_id = $1`,
+      [batch],
+    )
+    await tx.query('update core.tenants set timezone = $1 where id = core.require_tenant()', [there?.before])
+    return { daysLeft: row?.days_left, difference: there?.difference }
+  })
+
+  assert.equal(seen.daysLeft, 20 - (seen.difference ?? 0))
 })

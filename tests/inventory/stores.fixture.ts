@@ -98,7 +98,7 @@ export async function addBatch(stores: Stores, { item, expiresIn, quantity = 0 }
   await stores.by(async (tx) => {
     await tx.query(
       `insert into inventory.batches (tenant_id, id, item_id, batch_no, expiry_on, purchase_price)
-       values ($1, $2, $3, $4, current_date + $5::int, 2.50)`,
+       values ($1, $2, $3, $4, core.tenant_today() + $5::int, 2.50)`,
       [stores.tenant, id, item, `B${++batches}`, Math.max(expiresIn, 1)],
     )
     await tx.query('select inventory.release_batch($1)', [id])
@@ -123,7 +123,7 @@ async function ageBatch({ asSuperuser }: Stores, batch: string, expiresIn: numbe
   // balances follow the expiry by their key, so both change in one statement
   await asSuperuser(
     `with aged as (
-       update inventory.batches set expiry_on = current_date + $2::int where id = $1 returning id, expiry_on
+       update inventory.batches set expiry_on = core.tenant_today() + $2::int where id = $1 returning id, expiry_on
      )
      update inventory.stock_balances b set expiry_on = aged.expiry_on from aged where b.batch_id = aged.id`,
     [batch, expiresIn],

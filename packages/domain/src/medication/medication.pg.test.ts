@@ -285,7 +285,7 @@ test('expirePrescriptions: what has lapsed is expired, and cannot be dispensed o
     asSuperuser((tx) =>
       tx.query(
         `update medication.prescriptions
-         set prescribed_at = now() - interval '40 days', valid_until = current_date - $2::int where id = $1`,
+         set prescribed_at = now() - interval '40 days', valid_until = core.tenant_today() - $2::int where id = $1`,
         [lapsed.prescriptionId, days],
       ),
     )
