@@ -46,6 +46,7 @@ create function payment.check_sendable(p_refund payment.refunds) returns void
 as $$
 declare
   v_payment payment.payments;
+  v_others numeric;
 begin
   select p.* into v_payment
   from payment.payments p
@@ -54,15 +55,21 @@ begin
     raise exception 'payment % is %', v_payment.id, v_payment.status
       using errcode = 'IM001', hint = 'wait until its dispute is decided; turn the refund down when the money is gone';
   end if;
-  if v_payment.allocated + v_payment.refunded + p_refund.amount > v_payment.amount then
+  select coalesce(sum(r.amount), 0) into v_others
+  from payment.refunds r
+  where
+    r.tenant_id = p_refund.tenant_id and r.payment_id = p_refund.payment_id and r.id <> p_refund.id
+    -- who approves promises it beside what was promised before
+    and (r.status = 'processing' or (r.status = 'approved' and p_refund.status = 'requested'));
+  if v_payment.allocated + v_payment.refunded + v_others + p_refund.amount > v_payment.amount then
     raise exception 'payment % has % left to refund', v_payment.id,
-      v_payment.amount - v_payment.allocated - v_payment.refunded
+      v_payment.amount - v_payment.allocated - v_payment.refunded - v_others
       using errcode = 'IM582', hint = 'turn the refund down: part of the payment was charged back';
   end if;
 end
 $$;
 
-comment on function payment.check_sendable(payment.refunds) is 'about=The payment of a locked refund is not disputed (IM001) and still has its amount (IM582).';
+comment on function payment.check_sendable(payment.refunds) is 'about=The payment of a locked refund is not disputed (IM001) and still has its amount beside the refunds that are on their way, and for one to be approved beside those approved (IM582).';
 
 create function payment.request_refund(p_key text, p_payment_id uuid, p_amount numeric, p_reason text) returns payment.refunds
   language plpgsql

@@ -140,10 +140,14 @@ declare
   v_tenant uuid := core.require_tenant();
   v_payment payment.payments;
   v_allocation record;
+  v_on_its_way numeric;
   v_missing numeric;
   v_kept numeric;
 begin
   select p.* into v_payment from payment.payments p where p.tenant_id = v_tenant and p.id = p_payment_id;
+  select coalesce(sum(r.amount), 0) into v_on_its_way
+  from payment.refunds r
+  where r.tenant_id = v_tenant and r.payment_id = p_payment_id and r.status = 'processing';
   perform billing.lock_accounts_of(
     v_payment.account_id,
     array(
@@ -163,7 +167,7 @@ begin
     order by a.invoice_id, a.id
   loop
     select p.* into v_payment from payment.payments p where p.tenant_id = v_tenant and p.id = p_payment_id;
-    v_missing := v_payment.allocated + v_payment.refunded + p_amount - v_payment.amount;
+    v_missing := v_payment.allocated + v_payment.refunded + v_on_its_way + p_amount - v_payment.amount;
     exit when v_missing <= 0;
     perform billing.reverse_allocation(v_allocation.id, 'the payment was charged back');
     perform payment.count_allocated(p_payment_id, v_allocation.invoice_id);
@@ -176,4 +180,4 @@ begin
 end
 $$;
 
-comment on function payment.free_for_dispute(uuid, numeric) is 'about=Takes back as much of what a locked payment pays as a lost dispute needs.';
+comment on function payment.free_for_dispute(uuid, numeric) is 'about=Takes back as much of what a locked payment pays as a lost dispute needs beside the refunds that are on their way.';

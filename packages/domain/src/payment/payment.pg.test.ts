@@ -680,6 +680,63 @@ test('refunds: after a part was charged back only what is left goes out', () =>
     assert.equal(await statusOf(hospital, 'payment.payments', payment.id), 'partially_refunded')
   }))
 
+test('disputes: a lost one leaves room for the refund that is on its way', () =>
+  withHospital(async (hospital) => {
+    const { run, users } = hospital
+    const { accountId, bill } = await addBill(hospital, '300')
+    const payment = await advance(hospital, accountId, '100')
+    await run((tx) => allocatePayment(tx, { paymentId: payment.id, invoiceId: bill.id, amount: '40' }))
+    const refund = await run((tx) =>
+      requestRefund(tx, { key: 'refund-01', paymentId: payment.id, amount: '60', reason: 'left over' }),
+    )
+    await run((tx) => approveRefund(tx, refund.id), { user: users[1] })
+    await run((tx) => recordRefundResult(tx, { refundId: refund.id, outcome: 'processing' }))
+    await lose(hospital, payment.id, '40')
+
+    await run((tx) => recordRefundResult(tx, { refundId: refund.id, outcome: 'completed' }))
+
+    assert.equal(await statusOf(hospital, 'payment.payments', payment.id), 'refunded')
+    assert.equal(await statusOf(hospital, 'billing.invoices', bill.id), 'issued')
+    assert.deepEqual(await ledger(hospital), { patient_receivable: 300, revenue: -300 })
+    assert.deepEqual(await accountsOutOfStep(hospital), [])
+  }))
+
+for (const isApproved of [false, true]) {
+  test(`refunds: after a part was charged back those ${isApproved ? 'sent' : 'approved'} fit together`, () =>
+    withHospital(async (hospital) => {
+      const { run, users } = hospital
+      const { accountId } = await addBill(hospital, '300')
+      const payment = await advance(hospital, accountId, '100')
+      const ask = (key: string) =>
+        run((tx) => requestRefund(tx, { key, paymentId: payment.id, amount: '30', reason: 'left over' }))
+      const approve = (refundId: string) => run((tx) => approveRefund(tx, refundId), { user: users[1] })
+      const record = (refundId: string, outcome: 'processing' | 'completed' | 'failed') =>
+        run((tx) => recordRefundResult(tx, { refundId, outcome }))
+      const [first, second] = [await ask('refund-01'), await ask('refund-02')]
+      if (isApproved) {
+        await approve(first.id)
+        await approve(second.id)
+      }
+      await lose(hospital, payment.id, '60')
+
+      if (isApproved) {
+        await record(first.id, 'processing')
+        await assert.rejects(record(second.id, 'processing'), RefundTooMuchError)
+        await record(first.id, 'failed')
+        await record(second.id, 'processing')
+        await assert.rejects(record(first.id, 'completed'), RefundTooMuchError)
+        await record(second.id, 'completed')
+      } else {
+        await approve(first.id)
+        await assert.rejects(approve(second.id), RefundTooMuchError)
+        await record(first.id, 'completed')
+      }
+
+      assert.equal(await statusOf(hospital, 'payment.payments', payment.id), 'partially_refunded')
+      assert.deepEqual(await accountsOutOfStep(hospital), [])
+    }))
+}
+
 for (const [what, lines, paid] of [
   ['in part', [{ lineNo: 1, quantity: 40 }], '60.00'],
   ['wholly', undefined, '0.00'],
