@@ -202,10 +202,10 @@ create function payment.account_of_bill(p_invoice_id uuid) returns uuid
 as $$
   select i.account_id
   from billing.invoices i
-  where i.tenant_id = core.require_tenant() and i.id = p_invoice_id
+  where i.tenant_id = core.require_tenant() and i.id = p_invoice_id and i.payer_id is null
 $$;
 
-comment on function payment.account_of_bill(uuid) is 'about=The account of a bill, which never changes; null when there is no such bill.';
+comment on function payment.account_of_bill(uuid) is 'about=The account that a bill is on, which never changes; null for one that a payer owes: the account claims it from the payer, the patient does not owe it.';
 
 create function payment.count_allocated(p_payment_id uuid, p_invoice_id uuid) returns void
   language plpgsql
@@ -230,10 +230,11 @@ begin
   where p.tenant_id = v_tenant and p.id = p_payment_id
   returning p.* into v_payment;
   if v_before.account_id is null then
-    perform payment.add_to_account(v_payment, v_payment.amount - v_payment.refunded);
+    -- what it paid before were bills of payers
+    perform payment.add_to_account(v_payment, v_payment.amount - v_payment.refunded - v_before.allocated);
   end if;
   v_change := v_payment.allocated - v_before.allocated; -- none when an allocation was repeated
-  if v_change <> 0 and v_payment.account_id <> v_account_id then
+  if v_change <> 0 and v_payment.account_id is distinct from v_account_id then
     perform payment.add_to_account(v_payment, -v_change);
     v_payment.account_id := v_account_id;
     perform payment.add_to_account(v_payment, v_change);
@@ -241,7 +242,7 @@ begin
 end
 $$;
 
-comment on function payment.count_allocated(uuid, uuid) is 'about=Counts what a locked payment pays, after something of a bill was allocated or reversed. A payment without an account goes to that of the bill; what the payment of another account pays counts on the account of the bill. IM558 account closed.';
+comment on function payment.count_allocated(uuid, uuid) is 'about=Counts what a locked payment pays, after something of a bill was allocated or reversed. A payment without an account goes to that of the bill; what the payment of another account pays counts on the account of the bill, and on none when a payer owes the bill. IM558 account closed.';
 
 create function payment.check_items(p_items jsonb, p_amount numeric) returns void
   language plpgsql
@@ -367,6 +368,7 @@ declare
   v_tenant uuid := core.require_tenant();
   v_items jsonb := coalesce(p_items, jsonb_build_array(jsonb_build_object('purpose', 'advance', 'amount', p_amount)));
   v_claim record;
+  v_bill record;
   v_place record;
   v_payment payment.payments;
 begin
@@ -386,20 +388,22 @@ begin
     return v_payment;
   end if;
   perform payment.check_items(v_items, p_amount);
+  select n.account_id, n.payer_id into v_bill
+  from billing.invoices n
+  where
+    n.tenant_id = v_tenant
+    and n.id = (
+      select (i.value ->> 'invoice_id')::uuid
+      from jsonb_array_elements(v_items) with ordinality i
+      where i.value ->> 'purpose' = 'invoice'
+      order by i.ordinality
+      limit 1
+    );
   select p.* into v_place
-  from payment.place_of(
-    coalesce(
-      p_account_id,
-      (
-        select payment.account_of_bill((i.value ->> 'invoice_id')::uuid)
-        from jsonb_array_elements(v_items) with ordinality i
-        where i.value ->> 'purpose' = 'invoice'
-        order by i.ordinality
-        limit 1
-      )
-    ),
-    p_clinic_id, p_patient_id
-  ) p;
+  from payment.place_of(coalesce(p_account_id, v_bill.account_id), p_clinic_id, p_patient_id) p;
+  if p_account_id is null and v_bill.payer_id is not null then
+    v_place.account_id := null; -- the patient does not owe it
+  end if;
   if p_provider_ref is not null and exists (
     select
     from payment.payments p
@@ -431,7 +435,7 @@ begin
 end
 $$;
 
-comment on function payment.receive(text, text, numeric, jsonb, uuid, uuid, uuid, uuid, text, text, date, text) is 'about=A receipt at the counter, in the tenant''s currency unless another is given. Items [{"purpose", "invoice_id", "appointment_id", "description", "amount"}] add up to the amount; without items it is an advance; those of purpose invoice pay their bills at once, and without an account it goes to that of the first bill. A cheque stays pending until payment.settle_cheque. Same p_key and content, same payment. IM001 a bill that cannot be paid, IM003, IM005 no such account or bill, IM006, IM010, IM011, IM553 items do not add up, IM554 more than a bill has open, IM556 other currency, IM581 reference known, 22023 an item that cannot be stored.';
+comment on function payment.receive(text, text, numeric, jsonb, uuid, uuid, uuid, uuid, text, text, date, text) is 'about=A receipt at the counter, in the tenant''s currency unless another is given. Items [{"purpose", "invoice_id", "appointment_id", "description", "amount"}] add up to the amount; without items it is an advance; those of purpose invoice pay their bills at once, and without an account it goes to that of the first bill, or to none when a payer owes that. A cheque stays pending until payment.settle_cheque. Same p_key and content, same payment. IM001 a bill that cannot be paid, IM003, IM005 no such account or bill, IM006, IM010, IM011, IM553 items do not add up, IM554 more than a bill has open, IM556 other currency, IM581 reference known, 22023 an item that cannot be stored.';
 
 create function payment.settle_cheque(p_payment_id uuid, p_cleared boolean, p_reason text default null)
   returns payment.payments

@@ -5,7 +5,7 @@ select core.hand_over('payment', 'payment_gateway');
 
 grant usage on schema billing, scheduling to payment_gateway_owner;
 grant select (tenant_id, id, clinic_id, patient_id, status) on billing.accounts to payment_gateway_owner;
-grant select (tenant_id, id, account_id) on billing.invoices to payment_gateway_owner;
+grant select (tenant_id, id, account_id, payer_id) on billing.invoices to payment_gateway_owner;
 grant select (tenant_id, id) on scheduling.appointments to payment_gateway_owner;
 grant select (tenant_id, id, invoice_id, payment_id, amount, reverses_id) on billing.payment_allocations to payment_gateway_owner;
 grant execute on function

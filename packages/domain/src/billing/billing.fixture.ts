@@ -95,13 +95,14 @@ export const outOfStepSql = `
         select coalesce(sum(amount - refunded), 0) from payment.payments p
         where p.account_id = a.id and p.status not in ('pending', 'failed', 'voided')
       )
-      -- what payments of other accounts pay here, and those of this one elsewhere
+      -- what payments of other accounts pay here, and those of this one elsewhere; what a payer owes is on no account
       + (
-        select coalesce(sum(case when i.account_id = a.id then l.amount else -l.amount end), 0)
+        select coalesce(sum(case when bill.is_here then l.amount else -l.amount end), 0)
         from billing.payment_allocations l
         join billing.invoices i on i.tenant_id = l.tenant_id and i.id = l.invoice_id
+        cross join lateral (select i.account_id = a.id and i.payer_id is null as is_here) bill
         join payment.payments p on p.tenant_id = l.tenant_id and p.id = l.payment_id
-        where (i.account_id = a.id) <> coalesce(p.account_id = a.id, false)
+        where bill.is_here <> coalesce(p.account_id = a.id, false)
       ) as paid,
       (
         select coalesce(sum(case kind when 'credit_note' then -total else total end), 0) from billing.invoices i

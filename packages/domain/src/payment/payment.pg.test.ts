@@ -460,6 +460,54 @@ test('money without an account, or of another one, counts on the account of the 
     assert.deepEqual(await accountsOutOfStep(hospital), [])
   }))
 
+test('what a payer owes is not on the account of the patient, nor is the money that pays it', () =>
+  withHospital(async (hospital) => {
+    const { run } = hospital
+    const { accountId, bill } = await addPayerBill(hospital, '1000')
+    const items = [{ purpose: 'invoice' as const, invoiceId: bill.id, amount: '1000' }]
+
+    const paid = await run((tx) =>
+      receivePayment(tx, { key: 'neft-0001', mode: 'bank_transfer', amount: '1000', items }),
+    )
+
+    const places = await run((tx) =>
+      tx.query(
+        `select p.account_id is null as none, (p.clinic_id, p.patient_id) = (a.clinic_id, a.patient_id) as same
+        from payment.payments p, billing.accounts a where p.id = $1 and a.id = $2`,
+        [paid.id, accountId],
+      ),
+    )
+    assert.deepEqual(places, [{ none: true, same: true }])
+    assert.equal(await statusOf(hospital, 'billing.invoices', bill.id), 'paid')
+    assert.equal(await balanceOf(hospital, accountId), '0.00')
+    assert.deepEqual(await accountsOutOfStep(hospital), [])
+    assert.equal((await run((tx) => closeAccount(tx, accountId))).status, 'closed')
+  }))
+
+test("a payment that pays a payer's bill and one of the patient: its account has what the payer does not owe", () =>
+  withHospital(async (hospital) => {
+    const { run, clinicId } = hospital
+    const payers = await addPayerBill(hospital, '1000')
+    const patients = await addBill(hospital, '300')
+    const inStep = async (balance: string) => {
+      assert.equal(await balanceOf(hospital, patients.accountId), balance)
+      assert.equal(await balanceOf(hospital, payers.accountId), '0.00')
+      assert.deepEqual(await accountsOutOfStep(hospital), [])
+    }
+    const { id } = await run((tx) => receivePayment(tx, { key: 'deposit-1', mode: 'cash', amount: '900', clinicId }))
+    const pay = (invoiceId: string, amount: string) =>
+      run((tx) => allocatePayment(tx, { paymentId: id, invoiceId, amount, key: `pay-${invoiceId}-${amount}` }))
+
+    assert.equal((await pay(payers.bill.id, '500')).accountId, null)
+    await inStep('300.00')
+    assert.equal((await pay(patients.bill.id, '200')).accountId, patients.accountId)
+    await inStep('-100.00')
+    await pay(payers.bill.id, '150')
+    await inStep('50.00')
+    await lose(hospital, id, '900')
+    await inStep('300.00')
+  }))
+
 test('a cheque for an account that was closed meanwhile becomes an advance', () =>
   withHospital(async (hospital) => {
     const { run } = hospital
@@ -847,6 +895,37 @@ async function addBill(
   const accountId = await addAccount(hospital, name)
   await charge(hospital, accountId, await addChargeCode(hospital, code, amount), quantity)
   return { accountId, bill: await hospital.run((tx) => issueInvoice(tx, { accountId })) }
+}
+
+/** An account with one bill over the amount that a payer owes. */
+async function addPayerBill(hospital: Hospital, amount: string): Promise<{ accountId: string; bill: Invoice }> {
+  const { run, tenant } = hospital
+  const [accountId, payerId] = [await addAccount(hospital, 'Lakshmi'), randomUUID()]
+  await asAdmin(
+    hospital,
+    `insert into insurance.payers
+      (tenant_id, id, code, name, kind, preauth_tat_minutes, query_response_hours, claim_submit_days, settle_days,
+      rules_effective)
+    values ($1, $2, 'TEST', 'Test', 'insurer', 60, 24, 7, 15, '[2020-01-01,)')`,
+    [tenant, payerId],
+  )
+  await charge(hospital, accountId, await addChargeCode(hospital, 'STAY', amount))
+  const bill = await run((tx) => issueInvoice(tx, { accountId, payerId }))
+  return { accountId, bill }
+}
+
+/** A chargeback that the hospital does not contest. */
+async function lose({ run }: Hospital, paymentId: string, amount: string): Promise<void> {
+  const { id } = await run((tx) =>
+    openDispute(tx, {
+      paymentId,
+      providerRef: `dp-${paymentId}`,
+      reasonCode: '10.4',
+      amount,
+      respondBy: new Date('2031-01-01'),
+    }),
+  )
+  await run((tx) => decideDispute(tx, id, 'accepted', 'not contested'))
 }
 
 function advance({ run }: Hospital, accountId: string, amount: string): Promise<Payment> {
