@@ -1,7 +1,7 @@
 -- payment.payment_attempts: each answer of a provider about an intent, with its reference and what it said, redacted.
 --
 -- A provider may answer twice about one reference (authorised, then captured): those are two rows. The same answer again is
--- the same row. A reference that a provider issues may be a number that passes for one of a card; it comes in one piece.
+-- the same row. A reference that a provider issues may be a number that passes for one of a card; one in pieces is checked.
 
 create table payment.payment_attempts (
   tenant_id uuid not null,
@@ -27,7 +27,7 @@ create table payment.payment_attempts (
   constraint payment_attempts_amount_positive check (amount > 0),
   constraint payment_attempts_captured_has_reference check (outcome <> 'captured' or (provider_ref is not null and amount is not null)),
   constraint payment_attempts_no_card_number check (
-    core.assert_no_pan(response_redacted) and not core.looks_like_pan(error_code) and (provider_ref !~ '\s' or not core.looks_like_pan(provider_ref))
+    core.assert_no_pan(response_redacted) and not core.looks_like_pan(error_code) and (provider_ref !~ '[\s-]' or not core.looks_like_pan(provider_ref))
   )
 );
 

@@ -620,6 +620,45 @@ test('a reference that the provider issued may be a number like that of a card; 
     await assert.rejects(ask('refund-01', 'to card 4111111111111111'), { sqlstate: '23514' })
     const refund = await ask('refund-02', 'left over')
     await run((tx) => approveRefund(tx, refund.id), { user: users[1] })
+    for (const typed of ['4111-1111-1111-1111', '4111 1111 1111 1111', 'card 4111111111111111']) {
+      const refused = async (constraint: string, work: Parameters<typeof run>[0]) =>
+        assert.rejects(run(work), { constraint }, typed)
+      const file = { providerId, settledOn: '2031-01-02' }
+      await refused('refunds_no_card_number', (tx) =>
+        recordRefundResult(tx, { refundId: refund.id, outcome: 'completed', providerRef: typed }),
+      )
+      await refused('payment_attempts_no_card_number', (tx) =>
+        recordProviderResult(tx, { providerId, providerRef: typed, outcome: 'unknown', intentId: intent.id }),
+      )
+      await assert.rejects(
+        asAdmin(
+          hospital,
+          `insert into payment.payments
+            (tenant_id, kind, intent_id, clinic_id, mode, provider_id, provider_ref, amount, currency)
+          values ($1, 'advance', $2, $3, 'upi', $4, $5, 1, 'INR')`,
+          [hospital.tenant, intent.id, clinicId, providerId, typed],
+        ),
+        { constraint: 'payments_no_card_number' },
+      )
+      await refused('settlements_no_card_number', (tx) =>
+        importSettlement(tx, { ...file, settlementRef: typed, lines: [] }),
+      )
+      await refused('settlements_no_card_number', (tx) =>
+        importSettlement(tx, { ...file, settlementRef: 'setl-0', utr: typed, lines: [] }),
+      )
+      await refused('settlement_items_no_card_number', (tx) =>
+        importSettlement(tx, { ...file, settlementRef: 'setl-0', lines: [{ providerRef: typed, gross: '1' }] }),
+      )
+      await refused('disputes_no_card_number', (tx) =>
+        openDispute(tx, {
+          paymentId,
+          providerRef: typed,
+          reasonCode: '10.4',
+          amount: '1',
+          respondBy: new Date('2031-01-01'),
+        }),
+      )
+    }
     await run((tx) => recordRefundResult(tx, { refundId: refund.id, outcome: 'completed', providerRef }))
     const payout = await run((tx) =>
       importSettlement(tx, {
