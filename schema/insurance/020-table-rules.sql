@@ -153,8 +153,10 @@ $$;
 
 comment on function insurance.check_workflow_code() is 'about=Argument (column). Before insert or update: workflow ids that we send are members of value set urn:nhcx:workflow-ids (23514).';
 
+-- Whoever deletes may not see every case and submission.
 create function insurance.keep_used_coverage() returns trigger
   language plpgsql
+  security definer
   set search_path = pg_catalog, pg_temp
 as $$
 begin

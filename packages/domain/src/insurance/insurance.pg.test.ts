@@ -794,6 +794,25 @@ test('a coverage stays while a case or submission needs it; what it spent is pai
   assert.equal(coverage?.balance, '90000.00')
 })
 
+test('a coverage stays while it is needed, also for who sees neither its cases nor its submissions', async () => {
+  const place = scheme()
+  const who = await addBeneficiary(place)
+  await openCase(place, who)
+
+  const remove = asAdmin(place.hospital, async (tx) => {
+    for (const table of ['insurance.pmjay_cases', 'insurance.insurance_claims']) {
+      await tx.query(`create policy unseen on ${table} as restrictive to billing_app using (false)`)
+    }
+    await tx.query('set local role imhotep_app')
+    await tx.query(`update insurance.coverages set deleted_at = now(), delete_reason = 'typed twice' where id = $1`, [
+      who.coverageId,
+    ])
+    throw new Error('it was deleted') // takes the policies back
+  })
+
+  await assert.rejects(remove, IllegalTransitionError)
+})
+
 test('submitPreauth: a policy counts by the date of the clinic', () =>
   withHospital(async (hospital) => {
     const place = await openScheme(hospital)
