@@ -3646,8 +3646,10 @@ $$;
 
 comment on function insurance.check_workflow_code() is 'about=Argument (column). Before insert or update: workflow ids that we send are members of value set urn:nhcx:workflow-ids (23514).';
 
+-- Whoever deletes may not see every case and submission.
 create or replace function insurance.keep_used_coverage() returns trigger
   language plpgsql
+  security definer
   set search_path = pg_catalog, pg_temp
 as $$
 begin
@@ -23104,7 +23106,7 @@ grant select on payment.payment_intents to payment_gateway_app, payment_gateway_
 -- payment.payment_attempts: each answer of a provider about an intent, with its reference and what it said, redacted.
 --
 -- A provider may answer twice about one reference (authorised, then captured): those are two rows. The same answer again is
--- the same row. A reference that a provider issues may be a number that passes for one of a card; it comes in one piece.
+-- the same row. A reference that a provider issues may be a number that passes for one of a card; one in pieces is checked.
 create table if not exists payment.payment_attempts (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -23129,7 +23131,7 @@ create table if not exists payment.payment_attempts (
   constraint payment_attempts_amount_positive check (amount > 0),
   constraint payment_attempts_captured_has_reference check (outcome <> 'captured' or (provider_ref is not null and amount is not null)),
   constraint payment_attempts_no_card_number check (
-    core.assert_no_pan(response_redacted) and not core.looks_like_pan(error_code) and (provider_ref !~ '\s' or not core.looks_like_pan(provider_ref))
+    core.assert_no_pan(response_redacted) and not core.looks_like_pan(error_code) and (provider_ref !~ '\s|[0-9]-[0-9]' or not core.looks_like_pan(provider_ref))
   ),
   constraint payment_attempts_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
@@ -23217,7 +23219,7 @@ create table if not exists payment.payments (
   constraint payments_reference_names_provider check (provider_ref is null or provider_id is not null),
   constraint payments_no_card_number check (
     -- what a provider reported is its reference; at the counter it is typed
-    ((intent_id is not null and provider_ref !~ '\s') or not core.looks_like_pan(provider_ref))
+    ((intent_id is not null and provider_ref !~ '\s|[0-9]-[0-9]') or not core.looks_like_pan(provider_ref))
     and not core.looks_like_pan(cheque_no)
     and not core.looks_like_pan(receipt_number) and not core.looks_like_pan(void_reason)
   ),
@@ -23408,7 +23410,7 @@ create table if not exists payment.refunds (
   constraint refunds_approved_before_it_goes check (status in ('requested', 'rejected') or approved_by is not null),
   constraint refunds_completed_has_time check ((status = 'completed') = (completed_at is not null)),
   constraint refunds_no_card_number check (
-    not core.looks_like_pan(reason) and (provider_ref !~ '\s' or not core.looks_like_pan(provider_ref))
+    not core.looks_like_pan(reason) and (provider_ref !~ '\s|[0-9]-[0-9]' or not core.looks_like_pan(provider_ref))
     and not core.looks_like_pan(refund_number)
     and not core.looks_like_pan(idempotency_key) and not core.looks_like_pan(failure_code)
   ),
@@ -23499,7 +23501,7 @@ create table if not exists payment.settlements (
   constraint settlements_net_adds_up check (net = gross - fees - tax),
   constraint settlements_reconciled_without_variance check (status <> 'reconciled' or variance = 0),
   constraint settlements_no_card_number check (
-    (settlement_ref !~ '\s' or not core.looks_like_pan(settlement_ref)) and (utr !~ '\s' or not core.looks_like_pan(utr))
+    (settlement_ref !~ '\s|[0-9]-[0-9]' or not core.looks_like_pan(settlement_ref)) and (utr !~ '\s|[0-9]-[0-9]' or not core.looks_like_pan(utr))
   ),
   constraint settlements_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
@@ -23569,7 +23571,7 @@ create table if not exists payment.settlement_items (
   ),
   constraint settlement_items_one_match check (num_nonnulls(payment_id, refund_id) <= 1),
   constraint settlement_items_matched_names_row check (match = 'missing_here' or num_nonnulls(payment_id, refund_id) = 1),
-  constraint settlement_items_no_card_number check (provider_ref !~ '\s' or not core.looks_like_pan(provider_ref)),
+  constraint settlement_items_no_card_number check (provider_ref !~ '\s|[0-9]-[0-9]' or not core.looks_like_pan(provider_ref)),
   constraint settlement_items_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint settlement_items_settlement_fkey
@@ -23638,7 +23640,7 @@ create table if not exists payment.disputes (
   constraint disputes_evidence_is_named check (status <> 'evidence_submitted' or evidence_document_id is not null),
   constraint disputes_decided_has_outcome check (status not in ('won', 'lost', 'accepted') or outcome is not null),
   constraint disputes_no_card_number check (
-    (provider_ref !~ '\s' or not core.looks_like_pan(provider_ref)) and not core.looks_like_pan(reason_code) and not core.looks_like_pan(outcome)
+    (provider_ref !~ '\s|[0-9]-[0-9]' or not core.looks_like_pan(provider_ref)) and not core.looks_like_pan(reason_code) and not core.looks_like_pan(outcome)
   ),
   constraint disputes_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
@@ -35900,7 +35902,7 @@ begin
   update compliance.data_processors p
   set
     status = 'active', contract_document_id = p_contract_document_id, signed_on = p_signed_on,
-    expires_on = p_expires_on, last_review_on = current_date
+    expires_on = p_expires_on, last_review_on = core.tenant_today()
   where p.tenant_id = v_processor.tenant_id and p.id = v_processor.id
   returning p.* into v_processor;
   return v_processor;
@@ -35918,7 +35920,7 @@ declare
   v_processor compliance.data_processors := compliance.lock_processor(p_processor_id);
 begin
   update compliance.data_processors p
-  set last_review_on = current_date
+  set last_review_on = core.tenant_today()
   where p.tenant_id = v_processor.tenant_id and p.id = v_processor.id
   returning p.* into v_processor;
   return v_processor;
@@ -35956,13 +35958,14 @@ create or replace function compliance.expire_processors(p_limit int default 100)
 as $$
 declare
   v_tenant uuid := core.require_tenant();
+  v_today date := core.tenant_today();
   v_id uuid;
   v_expired int := 0;
 begin
   for v_id in
     select p.id
     from compliance.data_processors p
-    where p.tenant_id = v_tenant and p.status = 'active' and p.expires_on < current_date
+    where p.tenant_id = v_tenant and p.status = 'active' and p.expires_on < v_today
     order by p.expires_on
     limit p_limit
     for no key update skip locked
@@ -36117,7 +36120,7 @@ $$;
 
 comment on function compliance.plan_incident_action(uuid, text, uuid, date, text) is 'about=What puts it right, who sees to it and until when; until it is done the plan may be changed. IM001 not under review, or a sentinel event without root cause, IM005 no such incident.';
 
-create or replace function compliance.finish_incident_action(p_incident_id uuid, p_done_on date default current_date)
+create or replace function compliance.finish_incident_action(p_incident_id uuid, p_done_on date default core.tenant_today())
   returns compliance.incidents
   language plpgsql
   security definer
@@ -39793,7 +39796,7 @@ declare
 begin
   select coalesce(array_agg(clinical.stg_status(g.id, 'discharge', p_summary.id, null)), '{}') into v_states
   from clinical.applicable_guidelines(
-    array(select d.value ->> 'icd10' from jsonb_array_elements(p_summary.final_diagnoses) d), current_date
+    array(select d.value ->> 'icd10' from jsonb_array_elements(p_summary.final_diagnoses) d), core.tenant_today()
   ) as g (id);
   v_status := case
     when 'not_checked' = any (v_states) then 'not_checked'
@@ -39847,7 +39850,7 @@ begin
   for v_guideline in
     select g.id
     from clinical.applicable_guidelines(
-      array(select c.value from jsonb_array_elements_text(v_facts -> 'icd10_codes') c), current_date
+      array(select c.value from jsonb_array_elements_text(v_facts -> 'icd10_codes') c), core.tenant_today()
     ) as g (id)
     order by g.id
   loop
@@ -44103,6 +44106,7 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_people uuid[] := patient.ids_of(p_patient_id);
+  v_today date := core.tenant_today();
   v_patient record;
   v_facts jsonb;
 begin
@@ -44115,8 +44119,8 @@ begin
   end if;
   select jsonb_build_object(
     'sex', v_patient.sex,
-    'age_days', current_date - v_patient.birth_date,
-    'age_years', extract(year from age(current_date, v_patient.birth_date))::int,
+    'age_days', v_today - v_patient.birth_date,
+    'age_years', extract(year from age(v_today, v_patient.birth_date))::int,
     'weight_kg', (
       select v.weight_kg
       from clinical.vital_signs v
@@ -53510,13 +53514,14 @@ create or replace function medication.expire_prescriptions(p_limit int default 5
 as $$
 declare
   v_tenant uuid := core.require_tenant();
+  v_yesterday date := core.tenant_today() - 1; -- a clinic of the tenant may lie further west
   v_expired int;
 begin
   with lapsed as (
     select p.id
     from medication.prescriptions p
     where
-      p.tenant_id = v_tenant and p.status in ('active', 'partially_dispensed') and p.valid_until < current_date - 1
+      p.tenant_id = v_tenant and p.status in ('active', 'partially_dispensed') and p.valid_until < v_yesterday
     order by p.valid_until
     limit p_limit
     for no key update skip locked
@@ -54861,10 +54866,10 @@ create or replace function payment.account_of_bill(p_invoice_id uuid) returns uu
 as $$
   select i.account_id
   from billing.invoices i
-  where i.tenant_id = core.require_tenant() and i.id = p_invoice_id
+  where i.tenant_id = core.require_tenant() and i.id = p_invoice_id and i.payer_id is null
 $$;
 
-comment on function payment.account_of_bill(uuid) is 'about=The account of a bill, which never changes; null when there is no such bill.';
+comment on function payment.account_of_bill(uuid) is 'about=The account that a bill is on, which never changes; null for one that a payer owes: the account claims it from the payer, the patient does not owe it.';
 
 create or replace function payment.count_allocated(p_payment_id uuid, p_invoice_id uuid) returns void
   language plpgsql
@@ -54889,10 +54894,11 @@ begin
   where p.tenant_id = v_tenant and p.id = p_payment_id
   returning p.* into v_payment;
   if v_before.account_id is null then
-    perform payment.add_to_account(v_payment, v_payment.amount - v_payment.refunded);
+    -- what it paid before were bills of payers
+    perform payment.add_to_account(v_payment, v_payment.amount - v_payment.refunded - v_before.allocated);
   end if;
   v_change := v_payment.allocated - v_before.allocated; -- none when an allocation was repeated
-  if v_change <> 0 and v_payment.account_id <> v_account_id then
+  if v_change <> 0 and v_payment.account_id is distinct from v_account_id then
     perform payment.add_to_account(v_payment, -v_change);
     v_payment.account_id := v_account_id;
     perform payment.add_to_account(v_payment, v_change);
@@ -54900,7 +54906,7 @@ begin
 end
 $$;
 
-comment on function payment.count_allocated(uuid, uuid) is 'about=Counts what a locked payment pays, after something of a bill was allocated or reversed. A payment without an account goes to that of the bill; what the payment of another account pays counts on the account of the bill. IM558 account closed.';
+comment on function payment.count_allocated(uuid, uuid) is 'about=Counts what a locked payment pays, after something of a bill was allocated or reversed. A payment without an account goes to that of the bill; what the payment of another account pays counts on the account of the bill, and on none when a payer owes the bill. IM558 account closed.';
 
 create or replace function payment.check_items(p_items jsonb, p_amount numeric) returns void
   language plpgsql
@@ -55026,6 +55032,7 @@ declare
   v_tenant uuid := core.require_tenant();
   v_items jsonb := coalesce(p_items, jsonb_build_array(jsonb_build_object('purpose', 'advance', 'amount', p_amount)));
   v_claim record;
+  v_bill record;
   v_place record;
   v_payment payment.payments;
 begin
@@ -55045,20 +55052,22 @@ begin
     return v_payment;
   end if;
   perform payment.check_items(v_items, p_amount);
+  select n.account_id, n.payer_id into v_bill
+  from billing.invoices n
+  where
+    n.tenant_id = v_tenant
+    and n.id = (
+      select (i.value ->> 'invoice_id')::uuid
+      from jsonb_array_elements(v_items) with ordinality i
+      where i.value ->> 'purpose' = 'invoice'
+      order by i.ordinality
+      limit 1
+    );
   select p.* into v_place
-  from payment.place_of(
-    coalesce(
-      p_account_id,
-      (
-        select payment.account_of_bill((i.value ->> 'invoice_id')::uuid)
-        from jsonb_array_elements(v_items) with ordinality i
-        where i.value ->> 'purpose' = 'invoice'
-        order by i.ordinality
-        limit 1
-      )
-    ),
-    p_clinic_id, p_patient_id
-  ) p;
+  from payment.place_of(coalesce(p_account_id, v_bill.account_id), p_clinic_id, p_patient_id) p;
+  if p_account_id is null and v_bill.payer_id is not null then
+    v_place.account_id := null; -- the patient does not owe it
+  end if;
   if p_provider_ref is not null and exists (
     select
     from payment.payments p
@@ -55090,7 +55099,7 @@ begin
 end
 $$;
 
-comment on function payment.receive(text, text, numeric, jsonb, uuid, uuid, uuid, uuid, text, text, date, text) is 'about=A receipt at the counter, in the tenant''s currency unless another is given. Items [{"purpose", "invoice_id", "appointment_id", "description", "amount"}] add up to the amount; without items it is an advance; those of purpose invoice pay their bills at once, and without an account it goes to that of the first bill. A cheque stays pending until payment.settle_cheque. Same p_key and content, same payment. IM001 a bill that cannot be paid, IM003, IM005 no such account or bill, IM006, IM010, IM011, IM553 items do not add up, IM554 more than a bill has open, IM556 other currency, IM581 reference known, 22023 an item that cannot be stored.';
+comment on function payment.receive(text, text, numeric, jsonb, uuid, uuid, uuid, uuid, text, text, date, text) is 'about=A receipt at the counter, in the tenant''s currency unless another is given. Items [{"purpose", "invoice_id", "appointment_id", "description", "amount"}] add up to the amount; without items it is an advance; those of purpose invoice pay their bills at once, and without an account it goes to that of the first bill, or to none when a payer owes that. A cheque stays pending until payment.settle_cheque. Same p_key and content, same payment. IM001 a bill that cannot be paid, IM003, IM005 no such account or bill, IM006, IM010, IM011, IM553 items do not add up, IM554 more than a bill has open, IM556 other currency, IM581 reference known, 22023 an item that cannot be stored.';
 
 create or replace function payment.settle_cheque(p_payment_id uuid, p_cleared boolean, p_reason text default null)
   returns payment.payments
@@ -55644,6 +55653,7 @@ create or replace function payment.check_sendable(p_refund payment.refunds) retu
 as $$
 declare
   v_payment payment.payments;
+  v_others numeric;
 begin
   select p.* into v_payment
   from payment.payments p
@@ -55652,15 +55662,21 @@ begin
     raise exception 'payment % is %', v_payment.id, v_payment.status
       using errcode = 'IM001', hint = 'wait until its dispute is decided; turn the refund down when the money is gone';
   end if;
-  if v_payment.allocated + v_payment.refunded + p_refund.amount > v_payment.amount then
+  select coalesce(sum(r.amount), 0) into v_others
+  from payment.refunds r
+  where
+    r.tenant_id = p_refund.tenant_id and r.payment_id = p_refund.payment_id and r.id <> p_refund.id
+    -- who approves promises it beside what was promised before
+    and (r.status = 'processing' or (r.status = 'approved' and p_refund.status = 'requested'));
+  if v_payment.allocated + v_payment.refunded + v_others + p_refund.amount > v_payment.amount then
     raise exception 'payment % has % left to refund', v_payment.id,
-      v_payment.amount - v_payment.allocated - v_payment.refunded
+      v_payment.amount - v_payment.allocated - v_payment.refunded - v_others
       using errcode = 'IM582', hint = 'turn the refund down: part of the payment was charged back';
   end if;
 end
 $$;
 
-comment on function payment.check_sendable(payment.refunds) is 'about=The payment of a locked refund is not disputed (IM001) and still has its amount (IM582).';
+comment on function payment.check_sendable(payment.refunds) is 'about=The payment of a locked refund is not disputed (IM001) and still has its amount beside the refunds that are on their way, and for one to be approved beside those approved (IM582).';
 
 create or replace function payment.request_refund(p_key text, p_payment_id uuid, p_amount numeric, p_reason text) returns payment.refunds
   language plpgsql
@@ -56209,10 +56225,14 @@ declare
   v_tenant uuid := core.require_tenant();
   v_payment payment.payments;
   v_allocation record;
+  v_on_its_way numeric;
   v_missing numeric;
   v_kept numeric;
 begin
   select p.* into v_payment from payment.payments p where p.tenant_id = v_tenant and p.id = p_payment_id;
+  select coalesce(sum(r.amount), 0) into v_on_its_way
+  from payment.refunds r
+  where r.tenant_id = v_tenant and r.payment_id = p_payment_id and r.status = 'processing';
   perform billing.lock_accounts_of(
     v_payment.account_id,
     array(
@@ -56232,7 +56252,7 @@ begin
     order by a.invoice_id, a.id
   loop
     select p.* into v_payment from payment.payments p where p.tenant_id = v_tenant and p.id = p_payment_id;
-    v_missing := v_payment.allocated + v_payment.refunded + p_amount - v_payment.amount;
+    v_missing := v_payment.allocated + v_payment.refunded + v_on_its_way + p_amount - v_payment.amount;
     exit when v_missing <= 0;
     perform billing.reverse_allocation(v_allocation.id, 'the payment was charged back');
     perform payment.count_allocated(p_payment_id, v_allocation.invoice_id);
@@ -56245,7 +56265,7 @@ begin
 end
 $$;
 
-comment on function payment.free_for_dispute(uuid, numeric) is 'about=Takes back as much of what a locked payment pays as a lost dispute needs.';
+comment on function payment.free_for_dispute(uuid, numeric) is 'about=Takes back as much of what a locked payment pays as a lost dispute needs beside the refunds that are on their way.';
 
 -- tasking: functions
 
@@ -58155,7 +58175,7 @@ select
   p.birth_date,
   p.birth_date_precision,
   extract(
-    year from age(coalesce((p.deceased_at at time zone 'UTC')::date, current_date), p.birth_date)
+    year from age(coalesce((p.deceased_at at time zone 'UTC')::date, (select core.tenant_today())), p.birth_date)
   )::int as age_years,
   p.deceased_at,
   p.blood_group,
@@ -58191,7 +58211,7 @@ left join lateral (
   from patient.patient_contacts k
   where
     k.tenant_id = p.tenant_id and k.patient_id = p.id and k.deleted_at is null
-    and (k.valid_to is null or k.valid_to >= current_date)
+    and (k.valid_to is null or k.valid_to >= (select core.tenant_today()))
 ) c on true
 where p.deleted_at is null;
 
@@ -58271,7 +58291,7 @@ select
   t.batch_no,
   t.status as batch_status,
   b.expiry_on,
-  b.expiry_on - current_date as days_left,
+  b.expiry_on - (select core.tenant_today()) as days_left,
   b.on_hand,
   b.reserved,
   i.base_unit,
@@ -58282,7 +58302,7 @@ join inventory.items i on i.tenant_id = b.tenant_id and i.id = b.item_id
 join facility.locations l on l.tenant_id = b.tenant_id and l.id = b.store_location_id
 where
   b.on_hand > 0
-  and b.expiry_on <= current_date
+  and b.expiry_on <= (select core.tenant_today())
     + (select coalesce((core.setting('inventory.expiry_warning_days') #>> '{}')::int, 90));
 
 comment on view inventory.expiring_stock is 'class=operational;scope=tenant;owner=inventory;about=Stock that expires within setting inventory.expiry_warning_days (default 90) or has expired, with its value at purchase price.';
@@ -58300,9 +58320,9 @@ select
   i.base_unit,
   sum(b.on_hand) as on_hand,
   sum(b.reserved) as reserved,
-  coalesce(sum(b.on_hand - b.reserved) filter (where t.status = 'available' and b.expiry_on >= current_date), 0)
+  coalesce(sum(b.on_hand - b.reserved) filter (where t.status = 'available' and b.expiry_on >= (select core.tenant_today())), 0)
     as available,
-  min(b.expiry_on) filter (where b.on_hand > 0 and t.status = 'available' and b.expiry_on >= current_date)
+  min(b.expiry_on) filter (where b.on_hand > 0 and t.status = 'available' and b.expiry_on >= (select core.tenant_today()))
     as next_expiry_on,
   i.reorder_level
 from inventory.stock_balances b
@@ -58440,13 +58460,13 @@ select
   d.status,
   due.kind,
   due.due_on,
-  due.due_on < current_date as is_overdue
+  due.due_on < (select core.tenant_today()) as is_overdue
 from device.devices d
 cross join lateral (values ('calibration', d.calibration_due_on), ('preventive', d.pm_due_on)) as due (kind, due_on)
 where
   d.deleted_at is null
   and d.status in ('active', 'maintenance', 'offline')
-  and due.due_on <= current_date + 30;
+  and due.due_on <= (select core.tenant_today()) + 30;
 
 comment on view device.due_maintenance is 'class=operational;scope=tenant;owner=device;about=Devices in use whose calibration or preventive maintenance is due within 30 days or overdue.';
 
@@ -59222,7 +59242,8 @@ grant execute on function
 to kernel_app;
 
 grant execute on function
-  core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.setting(text), core.environment(), core.active_tenants()
+  core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.setting(text), core.environment(), core.active_tenants(),
+  core.tenant_today() -- views ask it as their reader
 to kernel_ro, audit_reader, audit_writer, retention_job;
 
 grant execute on function
@@ -60252,7 +60273,7 @@ select core.hand_over('payment', 'payment_gateway');
 
 grant usage on schema billing, scheduling to payment_gateway_owner;
 grant select (tenant_id, id, clinic_id, patient_id, status) on billing.accounts to payment_gateway_owner;
-grant select (tenant_id, id, account_id) on billing.invoices to payment_gateway_owner;
+grant select (tenant_id, id, account_id, payer_id) on billing.invoices to payment_gateway_owner;
 grant select (tenant_id, id) on scheduling.appointments to payment_gateway_owner;
 grant select (tenant_id, id, invoice_id, payment_id, amount, reverses_id) on billing.payment_allocations to payment_gateway_owner;
 grant execute on function

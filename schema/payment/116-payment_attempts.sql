@@ -27,7 +27,7 @@ create table payment.payment_attempts (
   constraint payment_attempts_amount_positive check (amount > 0),
   constraint payment_attempts_captured_has_reference check (outcome <> 'captured' or (provider_ref is not null and amount is not null)),
   constraint payment_attempts_no_card_number check (
-    core.assert_no_pan(response_redacted) and not core.looks_like_pan(error_code) and (provider_ref !~ '[\s-]' or not core.looks_like_pan(provider_ref))
+    core.assert_no_pan(response_redacted) and not core.looks_like_pan(error_code) and (provider_ref !~ '\s|[0-9]-[0-9]' or not core.looks_like_pan(provider_ref))
   )
 );
 

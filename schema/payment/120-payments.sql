@@ -46,7 +46,7 @@ create table payment.payments (
   constraint payments_reference_names_provider check (provider_ref is null or provider_id is not null),
   constraint payments_no_card_number check (
     -- what a provider reported is its reference; at the counter it is typed
-    ((intent_id is not null and provider_ref !~ '[\s-]') or not core.looks_like_pan(provider_ref))
+    ((intent_id is not null and provider_ref !~ '\s|[0-9]-[0-9]') or not core.looks_like_pan(provider_ref))
     and not core.looks_like_pan(cheque_no)
     and not core.looks_like_pan(receipt_number) and not core.looks_like_pan(void_reason)
   ),

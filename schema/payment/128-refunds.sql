@@ -34,7 +34,7 @@ create table payment.refunds (
   constraint refunds_approved_before_it_goes check (status in ('requested', 'rejected') or approved_by is not null),
   constraint refunds_completed_has_time check ((status = 'completed') = (completed_at is not null)),
   constraint refunds_no_card_number check (
-    not core.looks_like_pan(reason) and (provider_ref !~ '[\s-]' or not core.looks_like_pan(provider_ref))
+    not core.looks_like_pan(reason) and (provider_ref !~ '\s|[0-9]-[0-9]' or not core.looks_like_pan(provider_ref))
     and not core.looks_like_pan(refund_number)
     and not core.looks_like_pan(idempotency_key) and not core.looks_like_pan(failure_code)
   )

@@ -28,7 +28,7 @@ create table payment.settlements (
   constraint settlements_net_adds_up check (net = gross - fees - tax),
   constraint settlements_reconciled_without_variance check (status <> 'reconciled' or variance = 0),
   constraint settlements_no_card_number check (
-    (settlement_ref !~ '[\s-]' or not core.looks_like_pan(settlement_ref)) and (utr !~ '[\s-]' or not core.looks_like_pan(utr))
+    (settlement_ref !~ '\s|[0-9]-[0-9]' or not core.looks_like_pan(settlement_ref)) and (utr !~ '\s|[0-9]-[0-9]' or not core.looks_like_pan(utr))
   )
 );
 

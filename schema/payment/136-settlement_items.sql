@@ -23,7 +23,7 @@ create table payment.settlement_items (
   ),
   constraint settlement_items_one_match check (num_nonnulls(payment_id, refund_id) <= 1),
   constraint settlement_items_matched_names_row check (match = 'missing_here' or num_nonnulls(payment_id, refund_id) = 1),
-  constraint settlement_items_no_card_number check (provider_ref !~ '[\s-]' or not core.looks_like_pan(provider_ref))
+  constraint settlement_items_no_card_number check (provider_ref !~ '\s|[0-9]-[0-9]' or not core.looks_like_pan(provider_ref))
 );
 
 alter table payment.settlement_items add constraint settlement_items_tenant_fkey

@@ -25,7 +25,7 @@ create table payment.disputes (
   constraint disputes_evidence_is_named check (status <> 'evidence_submitted' or evidence_document_id is not null),
   constraint disputes_decided_has_outcome check (status not in ('won', 'lost', 'accepted') or outcome is not null),
   constraint disputes_no_card_number check (
-    (provider_ref !~ '[\s-]' or not core.looks_like_pan(provider_ref)) and not core.looks_like_pan(reason_code) and not core.looks_like_pan(outcome)
+    (provider_ref !~ '\s|[0-9]-[0-9]' or not core.looks_like_pan(provider_ref)) and not core.looks_like_pan(reason_code) and not core.looks_like_pan(outcome)
   )
 );
 

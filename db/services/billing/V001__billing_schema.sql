@@ -1907,8 +1907,10 @@ $$;
 
 comment on function insurance.keep_submitted_claim() is 'about=Before update: what was submitted is not changed afterwards (IM001).';
 
+-- Whoever deletes may not see every case and submission.
 create or replace function insurance.keep_used_coverage() returns trigger
   language plpgsql
+  security definer
   set search_path = pg_catalog, pg_temp
 as $$
 begin
@@ -13430,7 +13432,8 @@ grant execute on function
 to kernel_app;
 
 grant execute on function
-  core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.setting(text), core.environment(), core.active_tenants()
+  core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.setting(text), core.environment(), core.active_tenants(),
+  core.tenant_today() -- views ask it as their reader
 to kernel_ro, audit_reader, audit_writer, retention_job;
 
 grant execute on function

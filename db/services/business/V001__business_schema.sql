@@ -8803,7 +8803,7 @@ begin
   update compliance.data_processors p
   set
     status = 'active', contract_document_id = p_contract_document_id, signed_on = p_signed_on,
-    expires_on = p_expires_on, last_review_on = current_date
+    expires_on = p_expires_on, last_review_on = core.tenant_today()
   where p.tenant_id = v_processor.tenant_id and p.id = v_processor.id
   returning p.* into v_processor;
   return v_processor;
@@ -8821,7 +8821,7 @@ declare
   v_processor compliance.data_processors := compliance.lock_processor(p_processor_id);
 begin
   update compliance.data_processors p
-  set last_review_on = current_date
+  set last_review_on = core.tenant_today()
   where p.tenant_id = v_processor.tenant_id and p.id = v_processor.id
   returning p.* into v_processor;
   return v_processor;
@@ -8859,13 +8859,14 @@ create or replace function compliance.expire_processors(p_limit int default 100)
 as $$
 declare
   v_tenant uuid := core.require_tenant();
+  v_today date := core.tenant_today();
   v_id uuid;
   v_expired int := 0;
 begin
   for v_id in
     select p.id
     from compliance.data_processors p
-    where p.tenant_id = v_tenant and p.status = 'active' and p.expires_on < current_date
+    where p.tenant_id = v_tenant and p.status = 'active' and p.expires_on < v_today
     order by p.expires_on
     limit p_limit
     for no key update skip locked
@@ -9020,7 +9021,7 @@ $$;
 
 comment on function compliance.plan_incident_action(uuid, text, uuid, date, text) is 'about=What puts it right, who sees to it and until when; until it is done the plan may be changed. IM001 not under review, or a sentinel event without root cause, IM005 no such incident.';
 
-create or replace function compliance.finish_incident_action(p_incident_id uuid, p_done_on date default current_date)
+create or replace function compliance.finish_incident_action(p_incident_id uuid, p_done_on date default core.tenant_today())
   returns compliance.incidents
   language plpgsql
   security definer
@@ -11772,7 +11773,8 @@ grant execute on function
 to kernel_app;
 
 grant execute on function
-  core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.setting(text), core.environment(), core.active_tenants()
+  core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.setting(text), core.environment(), core.active_tenants(),
+  core.tenant_today() -- views ask it as their reader
 to kernel_ro, audit_reader, audit_writer, retention_job;
 
 grant execute on function

@@ -11575,7 +11575,7 @@ declare
 begin
   select coalesce(array_agg(clinical.stg_status(g.id, 'discharge', p_summary.id, null)), '{}') into v_states
   from clinical.applicable_guidelines(
-    array(select d.value ->> 'icd10' from jsonb_array_elements(p_summary.final_diagnoses) d), current_date
+    array(select d.value ->> 'icd10' from jsonb_array_elements(p_summary.final_diagnoses) d), core.tenant_today()
   ) as g (id);
   v_status := case
     when 'not_checked' = any (v_states) then 'not_checked'
@@ -12487,7 +12487,7 @@ select
   p.birth_date,
   p.birth_date_precision,
   extract(
-    year from age(coalesce((p.deceased_at at time zone 'UTC')::date, current_date), p.birth_date)
+    year from age(coalesce((p.deceased_at at time zone 'UTC')::date, (select core.tenant_today())), p.birth_date)
   )::int as age_years,
   p.deceased_at,
   p.blood_group,
@@ -12523,7 +12523,7 @@ left join lateral (
   from patient.patient_contacts k
   where
     k.tenant_id = p.tenant_id and k.patient_id = p.id and k.deleted_at is null
-    and (k.valid_to is null or k.valid_to >= current_date)
+    and (k.valid_to is null or k.valid_to >= (select core.tenant_today()))
 ) c on true
 where p.deleted_at is null;
 
@@ -12661,7 +12661,8 @@ grant execute on function
 to kernel_app;
 
 grant execute on function
-  core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.setting(text), core.environment(), core.active_tenants()
+  core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.setting(text), core.environment(), core.active_tenants(),
+  core.tenant_today() -- views ask it as their reader
 to kernel_ro, audit_reader, audit_writer, retention_job;
 
 grant execute on function

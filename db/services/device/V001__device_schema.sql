@@ -6513,13 +6513,13 @@ select
   d.status,
   due.kind,
   due.due_on,
-  due.due_on < current_date as is_overdue
+  due.due_on < (select core.tenant_today()) as is_overdue
 from device.devices d
 cross join lateral (values ('calibration', d.calibration_due_on), ('preventive', d.pm_due_on)) as due (kind, due_on)
 where
   d.deleted_at is null
   and d.status in ('active', 'maintenance', 'offline')
-  and due.due_on <= current_date + 30;
+  and due.due_on <= (select core.tenant_today()) + 30;
 
 comment on view device.due_maintenance is 'class=operational;scope=tenant;owner=device;about=Devices in use whose calibration or preventive maintenance is due within 30 days or overdue.';
 
@@ -6638,7 +6638,8 @@ grant execute on function
 to kernel_app;
 
 grant execute on function
-  core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.setting(text), core.environment(), core.active_tenants()
+  core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.setting(text), core.environment(), core.active_tenants(),
+  core.tenant_today() -- views ask it as their reader
 to kernel_ro, audit_reader, audit_writer, retention_job;
 
 grant execute on function

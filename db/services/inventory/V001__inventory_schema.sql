@@ -8890,7 +8890,7 @@ select
   t.batch_no,
   t.status as batch_status,
   b.expiry_on,
-  b.expiry_on - current_date as days_left,
+  b.expiry_on - (select core.tenant_today()) as days_left,
   b.on_hand,
   b.reserved,
   i.base_unit,
@@ -8901,7 +8901,7 @@ join inventory.items i on i.tenant_id = b.tenant_id and i.id = b.item_id
 join facility.locations l on l.tenant_id = b.tenant_id and l.id = b.store_location_id
 where
   b.on_hand > 0
-  and b.expiry_on <= current_date
+  and b.expiry_on <= (select core.tenant_today())
     + (select coalesce((core.setting('inventory.expiry_warning_days') #>> '{}')::int, 90));
 
 comment on view inventory.expiring_stock is 'class=operational;scope=tenant;owner=inventory;about=Stock that expires within setting inventory.expiry_warning_days (default 90) or has expired, with its value at purchase price.';
@@ -8919,9 +8919,9 @@ select
   i.base_unit,
   sum(b.on_hand) as on_hand,
   sum(b.reserved) as reserved,
-  coalesce(sum(b.on_hand - b.reserved) filter (where t.status = 'available' and b.expiry_on >= current_date), 0)
+  coalesce(sum(b.on_hand - b.reserved) filter (where t.status = 'available' and b.expiry_on >= (select core.tenant_today())), 0)
     as available,
-  min(b.expiry_on) filter (where b.on_hand > 0 and t.status = 'available' and b.expiry_on >= current_date)
+  min(b.expiry_on) filter (where b.on_hand > 0 and t.status = 'available' and b.expiry_on >= (select core.tenant_today()))
     as next_expiry_on,
   i.reorder_level
 from inventory.stock_balances b
@@ -8976,7 +8976,8 @@ grant execute on function
 to kernel_app;
 
 grant execute on function
-  core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.setting(text), core.environment(), core.active_tenants()
+  core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.setting(text), core.environment(), core.active_tenants(),
+  core.tenant_today() -- views ask it as their reader
 to kernel_ro, audit_reader, audit_writer, retention_job;
 
 grant execute on function

@@ -6916,13 +6916,14 @@ create or replace function medication.expire_prescriptions(p_limit int default 5
 as $$
 declare
   v_tenant uuid := core.require_tenant();
+  v_yesterday date := core.tenant_today() - 1; -- a clinic of the tenant may lie further west
   v_expired int;
 begin
   with lapsed as (
     select p.id
     from medication.prescriptions p
     where
-      p.tenant_id = v_tenant and p.status in ('active', 'partially_dispensed') and p.valid_until < current_date - 1
+      p.tenant_id = v_tenant and p.status in ('active', 'partially_dispensed') and p.valid_until < v_yesterday
     order by p.valid_until
     limit p_limit
     for no key update skip locked
@@ -7829,7 +7830,8 @@ grant execute on function
 to kernel_app;
 
 grant execute on function
-  core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.setting(text), core.environment(), core.active_tenants()
+  core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.setting(text), core.environment(), core.active_tenants(),
+  core.tenant_today() -- views ask it as their reader
 to kernel_ro, audit_reader, audit_writer, retention_job;
 
 grant execute on function

@@ -6381,7 +6381,8 @@ grant execute on function
 to kernel_app;
 
 grant execute on function
-  core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.setting(text), core.environment(), core.active_tenants()
+  core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.setting(text), core.environment(), core.active_tenants(),
+  core.tenant_today() -- views ask it as their reader
 to kernel_ro, audit_reader, audit_writer, retention_job;
 
 grant execute on function

@@ -3324,7 +3324,7 @@ grant select on payment.payment_intents to payment_gateway_app, payment_gateway_
 -- payment.payment_attempts: each answer of a provider about an intent, with its reference and what it said, redacted.
 --
 -- A provider may answer twice about one reference (authorised, then captured): those are two rows. The same answer again is
--- the same row. A reference that a provider issues may be a number that passes for one of a card; it comes in one piece.
+-- the same row. A reference that a provider issues may be a number that passes for one of a card; one in pieces is checked.
 create table if not exists payment.payment_attempts (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -3349,7 +3349,7 @@ create table if not exists payment.payment_attempts (
   constraint payment_attempts_amount_positive check (amount > 0),
   constraint payment_attempts_captured_has_reference check (outcome <> 'captured' or (provider_ref is not null and amount is not null)),
   constraint payment_attempts_no_card_number check (
-    core.assert_no_pan(response_redacted) and not core.looks_like_pan(error_code) and (provider_ref !~ '\s' or not core.looks_like_pan(provider_ref))
+    core.assert_no_pan(response_redacted) and not core.looks_like_pan(error_code) and (provider_ref !~ '\s|[0-9]-[0-9]' or not core.looks_like_pan(provider_ref))
   ),
   constraint payment_attempts_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
@@ -3437,7 +3437,7 @@ create table if not exists payment.payments (
   constraint payments_reference_names_provider check (provider_ref is null or provider_id is not null),
   constraint payments_no_card_number check (
     -- what a provider reported is its reference; at the counter it is typed
-    ((intent_id is not null and provider_ref !~ '\s') or not core.looks_like_pan(provider_ref))
+    ((intent_id is not null and provider_ref !~ '\s|[0-9]-[0-9]') or not core.looks_like_pan(provider_ref))
     and not core.looks_like_pan(cheque_no)
     and not core.looks_like_pan(receipt_number) and not core.looks_like_pan(void_reason)
   ),
@@ -3616,7 +3616,7 @@ create table if not exists payment.refunds (
   constraint refunds_approved_before_it_goes check (status in ('requested', 'rejected') or approved_by is not null),
   constraint refunds_completed_has_time check ((status = 'completed') = (completed_at is not null)),
   constraint refunds_no_card_number check (
-    not core.looks_like_pan(reason) and (provider_ref !~ '\s' or not core.looks_like_pan(provider_ref))
+    not core.looks_like_pan(reason) and (provider_ref !~ '\s|[0-9]-[0-9]' or not core.looks_like_pan(provider_ref))
     and not core.looks_like_pan(refund_number)
     and not core.looks_like_pan(idempotency_key) and not core.looks_like_pan(failure_code)
   ),
@@ -3703,7 +3703,7 @@ create table if not exists payment.settlements (
   constraint settlements_net_adds_up check (net = gross - fees - tax),
   constraint settlements_reconciled_without_variance check (status <> 'reconciled' or variance = 0),
   constraint settlements_no_card_number check (
-    (settlement_ref !~ '\s' or not core.looks_like_pan(settlement_ref)) and (utr !~ '\s' or not core.looks_like_pan(utr))
+    (settlement_ref !~ '\s|[0-9]-[0-9]' or not core.looks_like_pan(settlement_ref)) and (utr !~ '\s|[0-9]-[0-9]' or not core.looks_like_pan(utr))
   ),
   constraint settlements_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
@@ -3773,7 +3773,7 @@ create table if not exists payment.settlement_items (
   ),
   constraint settlement_items_one_match check (num_nonnulls(payment_id, refund_id) <= 1),
   constraint settlement_items_matched_names_row check (match = 'missing_here' or num_nonnulls(payment_id, refund_id) = 1),
-  constraint settlement_items_no_card_number check (provider_ref !~ '\s' or not core.looks_like_pan(provider_ref)),
+  constraint settlement_items_no_card_number check (provider_ref !~ '\s|[0-9]-[0-9]' or not core.looks_like_pan(provider_ref)),
   constraint settlement_items_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
   constraint settlement_items_settlement_fkey
@@ -3842,7 +3842,7 @@ create table if not exists payment.disputes (
   constraint disputes_evidence_is_named check (status <> 'evidence_submitted' or evidence_document_id is not null),
   constraint disputes_decided_has_outcome check (status not in ('won', 'lost', 'accepted') or outcome is not null),
   constraint disputes_no_card_number check (
-    (provider_ref !~ '\s' or not core.looks_like_pan(provider_ref)) and not core.looks_like_pan(reason_code) and not core.looks_like_pan(outcome)
+    (provider_ref !~ '\s|[0-9]-[0-9]' or not core.looks_like_pan(provider_ref)) and not core.looks_like_pan(reason_code) and not core.looks_like_pan(outcome)
   ),
   constraint disputes_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
@@ -6592,6 +6592,7 @@ create or replace function payment.check_sendable(p_refund payment.refunds) retu
 as $$
 declare
   v_payment payment.payments;
+  v_others numeric;
 begin
   select p.* into v_payment
   from payment.payments p
@@ -6600,15 +6601,21 @@ begin
     raise exception 'payment % is %', v_payment.id, v_payment.status
       using errcode = 'IM001', hint = 'wait until its dispute is decided; turn the refund down when the money is gone';
   end if;
-  if v_payment.allocated + v_payment.refunded + p_refund.amount > v_payment.amount then
+  select coalesce(sum(r.amount), 0) into v_others
+  from payment.refunds r
+  where
+    r.tenant_id = p_refund.tenant_id and r.payment_id = p_refund.payment_id and r.id <> p_refund.id
+    -- who approves promises it beside what was promised before
+    and (r.status = 'processing' or (r.status = 'approved' and p_refund.status = 'requested'));
+  if v_payment.allocated + v_payment.refunded + v_others + p_refund.amount > v_payment.amount then
     raise exception 'payment % has % left to refund', v_payment.id,
-      v_payment.amount - v_payment.allocated - v_payment.refunded
+      v_payment.amount - v_payment.allocated - v_payment.refunded - v_others
       using errcode = 'IM582', hint = 'turn the refund down: part of the payment was charged back';
   end if;
 end
 $$;
 
-comment on function payment.check_sendable(payment.refunds) is 'about=The payment of a locked refund is not disputed (IM001) and still has its amount (IM582).';
+comment on function payment.check_sendable(payment.refunds) is 'about=The payment of a locked refund is not disputed (IM001) and still has its amount beside the refunds that are on their way, and for one to be approved beside those approved (IM582).';
 
 create or replace function payment.request_refund(p_key text, p_payment_id uuid, p_amount numeric, p_reason text) returns payment.refunds
   language plpgsql
@@ -7389,7 +7396,8 @@ grant execute on function
 to kernel_app;
 
 grant execute on function
-  core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.setting(text), core.environment(), core.active_tenants()
+  core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.setting(text), core.environment(), core.active_tenants(),
+  core.tenant_today() -- views ask it as their reader
 to kernel_ro, audit_reader, audit_writer, retention_job;
 
 grant execute on function

@@ -76,7 +76,10 @@ const CASES: Record<string, [change: string, expected: string[]]> = {
   ],
   'defaults of a view': [
     "alter view a.v alter column s set default 'x', alter column id set default a.f(1)",
-    ['alter view a.v alter column id set default a.f(1)', "alter view a.v alter column s set default 'x'::character varying"],
+    [
+      'alter view a.v alter column id set default a.f(1)',
+      "alter view a.v alter column s set default 'x'::character varying",
+    ],
   ],
   'grants, owners and comments': [
     "grant select on a.t to pg_monitor; comment on column a.t.n is 'it''s'; alter table a.o owner to pg_monitor",
