@@ -6,7 +6,8 @@ import knex, { type Knex } from 'knex'
 import { connect, type Database } from '@imhotep/postgres'
 import { emptyDatabase } from '../../../../../tests/support/database.ts'
 import { applyMigrations, type MigrateOptions } from '../apply-migrations.ts'
-import 'tsx' // Node 20 reads the files of a project in TypeScript by it
+
+await import('tsx') // Node 20 reads the files of a project in TypeScript by it
 
 const modules = fileURLToPath(new URL('../../../../../node_modules', import.meta.url))
 
