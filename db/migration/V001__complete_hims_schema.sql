@@ -22652,7 +22652,7 @@ create index if not exists dispense_items_return_of_item_idx on medication.dispe
   where return_of_item_id is not null;
 create index if not exists dispense_items_item_idx on medication.dispense_items (tenant_id, item_id);
 -- who received a batch that is recalled
-create index if not exists dispense_items_batch_idx on medication.dispense_items (tenant_id, batch_id);
+create index if not exists dispense_items_batch_idx on medication.dispense_items (tenant_id, batch_id, item_id, expiry_on);
 create index if not exists dispense_items_reservation_idx on medication.dispense_items (tenant_id, reservation_id)
   where reservation_id is not null;
 
@@ -56259,7 +56259,12 @@ begin
     -- a credit note may have taken its place
     v_kept := least(v_allocation.amount - v_missing, billing.open_of(v_allocation.invoice_id));
     if v_kept > 0 then
-      perform payment.use_for_invoice(v_payment, v_allocation.invoice_id, v_kept);
+      -- refunds that are only asked for may want more than is left: they wait, and are refused when they are sent
+      perform billing.allocate(
+        'payment', p_payment_id, v_payment.amount - v_payment.refunded - v_on_its_way - p_amount, v_payment.currency,
+        v_allocation.invoice_id, v_kept
+      );
+      perform payment.count_allocated(p_payment_id, v_allocation.invoice_id);
     end if;
   end loop;
 end

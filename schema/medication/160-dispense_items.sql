@@ -58,7 +58,7 @@ create index dispense_items_return_of_item_idx on medication.dispense_items (ten
   where return_of_item_id is not null;
 create index dispense_items_item_idx on medication.dispense_items (tenant_id, item_id);
 -- who received a batch that is recalled
-create index dispense_items_batch_idx on medication.dispense_items (tenant_id, batch_id);
+create index dispense_items_batch_idx on medication.dispense_items (tenant_id, batch_id, item_id, expiry_on);
 create index dispense_items_reservation_idx on medication.dispense_items (tenant_id, reservation_id)
   where reservation_id is not null;
 

@@ -174,7 +174,12 @@ begin
     -- a credit note may have taken its place
     v_kept := least(v_allocation.amount - v_missing, billing.open_of(v_allocation.invoice_id));
     if v_kept > 0 then
-      perform payment.use_for_invoice(v_payment, v_allocation.invoice_id, v_kept);
+      -- refunds that are only asked for may want more than is left: they wait, and are refused when they are sent
+      perform billing.allocate(
+        'payment', p_payment_id, v_payment.amount - v_payment.refunded - v_on_its_way - p_amount, v_payment.currency,
+        v_allocation.invoice_id, v_kept
+      );
+      perform payment.count_allocated(p_payment_id, v_allocation.invoice_id);
     end if;
   end loop;
 end

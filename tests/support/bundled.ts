@@ -54,6 +54,7 @@ export async function bundle(programs: readonly string[], outdir: string, base?:
     target: `node${process.versions.node}`, // `await using` is beyond Node 20
     conditions: ['source'],
     plugins: [fromItsPlace],
+    keepNames: true, // two files may call a class alike
     sourcemap: true,
     sourcesContent: false,
     logLevel: 'warning',

@@ -12,12 +12,14 @@ interface Row {
 /** docs/reference/errors.md: every code that a program may meet, in the order of the alphabet. */
 export function errorsPage(root: string): string {
   const fromClasses = sourceFiles(root).flatMap(([room, text]) => errorClasses(room, text))
-  const reported = sqlstates.map(({ code, sqlstates: states, meaning, hint }) => ({
-    code: `\`${code}\``,
-    states: states.map((state) => `\`${state}\``).join(', '),
-    meaning,
-    hint,
-  }))
+  const reported = sqlstates
+    .map(({ code, sqlstates: states, meaning, hint }) => ({
+      code: `\`${code}\``,
+      states: states.map((state) => `\`${state}\``).join(', '),
+      meaning,
+      hint,
+    }))
+    .toSorted((a, b) => (a.states < b.states ? -1 : 1))
   const own = fromClasses.filter(({ code }) => !sqlstates.some((row) => row.code === code))
   const obstacles = Object.entries(obstacleCodes)
     .map(([code, meaning]) => ({ code, meaning, from: 'split' }))

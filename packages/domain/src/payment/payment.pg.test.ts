@@ -788,6 +788,23 @@ test('disputes: a lost one leaves room for the refund that is on its way', () =>
     assert.deepEqual(await accountsOutOfStep(hospital), [])
   }))
 
+test('disputes: a second one is lost beside a refund that was only asked for', () =>
+  withHospital(async (hospital) => {
+    const { run } = hospital
+    const { accountId, bill } = await addBill(hospital, '300')
+    const payment = await advance(hospital, accountId, '100')
+    await run((tx) => allocatePayment(tx, { paymentId: payment.id, invoiceId: bill.id, amount: '20' }))
+    await run((tx) => requestRefund(tx, { key: 'refund-01', paymentId: payment.id, amount: '60', reason: 'left over' }))
+    await lose(hospital, payment.id, '50')
+    await lose(hospital, payment.id, '40')
+
+    const [row] = await run((tx) =>
+      tx.query<{ allocated: string }>('select allocated::text from payment.payments where id = $1', [payment.id]),
+    )
+    assert.equal(row?.allocated, '10.00')
+    assert.deepEqual(await accountsOutOfStep(hospital), [])
+  }))
+
 for (const isApproved of [false, true]) {
   test(`refunds: after a part was charged back those ${isApproved ? 'sent' : 'approved'} fit together`, () =>
     withHospital(async (hospital) => {
@@ -958,7 +975,7 @@ async function lose({ run }: Hospital, paymentId: string, amount: string): Promi
   const { id } = await run((tx) =>
     openDispute(tx, {
       paymentId,
-      providerRef: `dp-${paymentId}`,
+      providerRef: `dp-${amount}-${paymentId}`,
       reasonCode: '10.4',
       amount,
       respondBy: new Date('2031-01-01'),
