@@ -7,7 +7,9 @@ import { connect, type Database } from '@imhotep/postgres'
 import { emptyDatabase } from '../../../../../tests/support/database.ts'
 import { applyMigrations, type MigrateOptions } from '../apply-migrations.ts'
 
-await import('tsx' as string) // Node 20 reads the files of a project in TypeScript by it; it has no types
+/** Node 20 reads the files of a project in TypeScript by it; it has no types. */
+const readsTypeScript: string = 'tsx'
+await import(readsTypeScript)
 
 const modules = fileURLToPath(new URL('../../../../../node_modules', import.meta.url))
 
