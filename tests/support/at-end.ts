@@ -8,11 +8,11 @@ export function openEnd(): void {
   if (isOpen) return
   isOpen = true
   after(async () => {
-    for (const close of waiting) await close()
+    for (const close of waiting.toReversed()) await close()
   })
 }
 
-/** Closes what several test files share, when the last test of the process is over. */
+/** Closes what several test files share, when the last test of the process is over: what was opened last first. */
 export function atEnd(close: () => Promise<void>): void {
   openEnd()
   waiting.push(close)

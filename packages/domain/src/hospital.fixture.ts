@@ -24,23 +24,21 @@ export interface Hospital {
 interface Shared {
   readonly app: Database
   readonly admin: Database
-  readonly close: () => Promise<void>
 }
 
 let shared: Promise<Shared> | undefined
-atEnd(async () => (await shared)?.close())
 
 /** One database, and backends that know its functions already, for every hospital of a run. */
 function openShared(): Promise<Shared> {
   shared ??= hospitalDatabase().then((database) => {
     const app = connect(database.appUrl)
     const admin = connect(database.url)
-    const close = async () => {
+    atEnd(async () => {
       await app.close()
       await admin.close()
       await database.drop()
-    }
-    return { app, admin, close }
+    })
+    return { app, admin }
   })
   return shared
 }

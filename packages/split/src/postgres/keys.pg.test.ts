@@ -119,7 +119,7 @@ test('advanceSequences: reads no row where clients wait for a large table, and l
   const tickets = [{ ...table('counted'), target: { schema: 'public', name: 'tickets' } }]
   const plans = async () => {
     const lines = await two.serviceDb.query<Record<string, string>>('explain select max(no), min(down) from tickets')
-    return lines.flatMap((line) => /(Seq|Index)/.exec(line['QUERY PLAN'] ?? '')?.[0] ?? [])
+    return lines.flatMap((line) => /(Seq|Index) (Only )?Scan/.exec(line['QUERY PLAN'] ?? '')?.[1] ?? [])
   }
   const indexes = () => two.serviceDb.query(`select from pg_class where relname like 'imhotep_split_last%'`)
   assert.deepEqual(await plans(), ['Seq'])
