@@ -235,7 +235,9 @@ test('runErasure: on request, destroys keys and names, proves it, and answers th
     ],
   )
   assert.equal(erased[0]?.keyKidDestroyed, kid)
-  assert.deepEqual(await asOfficer((tx) => runErasure(tx, { requestId })), erased)
+  // before PostgreSQL 18 ids of one millisecond have no order
+  const again = await asOfficer((tx) => runErasure(tx, { requestId }))
+  assert.deepEqual(new Set(again), new Set(erased))
   const [left] = await asInstaller(hospital, (tx) =>
     tx.query<{ name: string; key: Buffer | null; request: string }>(
       `select p.given_name as name, k.wrapped_key as key, r.status as request
