@@ -161,10 +161,9 @@ function listOfValues(
   call: (operator: string, left: unknown, right: unknown, over?: string) => unknown,
 ): unknown {
   const fixed = values.filter((value) => !hasColumn(value))
-  const inArray = fixed.length > 1 ? fixed : []
-  const parts = values.filter((value) => !inArray.includes(value)).map((value) => call(operator, left, value))
-  if (inArray.length > 0)
-    parts.unshift(call(operator, left, { A_ArrayExpr: { elements: inArray } }, operator === '=' ? 'any' : 'all'))
+  const each = (list: readonly unknown[]) => list.map((value) => call(operator, left, value))
+  const array = () => call(operator, left, { A_ArrayExpr: { elements: fixed } }, operator === '=' ? 'any' : 'all')
+  const parts = fixed.length > 1 ? [array(), ...each(values.filter(hasColumn))] : each(values)
   return parts.length === 1 ? parts[0] : { [operator === '=' ? 'or' : 'and']: parts }
 }
 

@@ -4,8 +4,9 @@ import type { Chunk } from '../side.ts'
 import { prepareBookkeeping } from './bookkeeping.ts'
 import { indexTerms } from './key-range.ts'
 import { readLayout, type Layout } from './layout.ts'
+import { dropIndexes } from './own-indexes.ts'
 import type { SessionPool } from './session-pool.ts'
-import { inTransaction, withShortLocks } from './session.ts'
+import { inTransaction } from './session.ts'
 import { identifier, qualified } from './sql-text.ts'
 
 const orderIndexPrefix = 'imhotep_split_order_'
@@ -143,12 +144,7 @@ async function makeOrderIndex(session: Connection, layout: Layout): Promise<void
 
 /** Drops the indexes that comparing needed. */
 export async function dropOrderIndexes(session: Connection): Promise<void> {
-  const indexes = await session.query<{ name: string }>(
-    `select format('%I.%I', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
-      where c.relkind in ('i', 'I') and c.relname ~ $1 and not c.relispartition`,
-    [`^${orderIndexPrefix}\\d+$`],
-  )
-  for (const { name } of indexes) await withShortLocks(session, () => session.script(`drop index if exists ${name}`))
+  await dropIndexes(session, `^${orderIndexPrefix}\\d+$`)
 }
 
 export async function readLoaded(session: Connection, { target }: MovedTable): Promise<Loaded> {

@@ -2,7 +2,8 @@ import type { Connection } from '@imhotep/postgres'
 import type { MovedTable } from '../model.ts'
 import { MovedTableMissingError } from './errors.ts'
 import type { End } from './layout.ts'
-import { withShortLocks, type ShortLocksOptions } from './session.ts'
+import { dropIndexes } from './own-indexes.ts'
+import { withShortLocks } from './session.ts'
 import { identifier, literal, qualified, withPartitions } from './sql-text.ts'
 
 interface SequenceRow {
@@ -12,17 +13,14 @@ interface SequenceRow {
   readonly increment: number | string
   /** What would tell the greatest value at once. */
   readonly index: string
-  readonly isIndexed: boolean
-  /** With its partitions. */
-  readonly bytes: number | string
 }
 
 const indexPrefix = 'imhotep_split_last_'
 /** A smaller table is read in a moment. */
 const leastBytes = 32 * 1024 * 1024
 
-/** Sequences of identity columns, owned ones, and those that a column's default names. */
-const sequencesQuery = `
+/** Sequences of identity columns, owned ones, and those that a column's default names; `more` is asked of each. */
+const sequencesQuery = (more = 'true') => `
   with moved as (select name, to_regclass(name)::oid as oid from unnest($1::text[]) name),
   used as (
     select d.objid as sequence, d.refobjid as relation, d.refobjsubid as attnum from pg_depend d
@@ -33,18 +31,22 @@ const sequencesQuery = `
       from pg_attrdef f join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = f.oid
      where f.adrelid in (select oid from moved) and d.refclassid = 'pg_class'::regclass)
   select format('%I.%I', n.nspname, s.relname) as sequence, moved.name as table, a.attname as column,
-         q.seqincrement as increment, format('${indexPrefix}%s_%s', used.relation, used.attnum) as index,
-         exists (select from pg_index i join pg_class x on x.oid = i.indexrelid join pg_am m on m.oid = x.relam
-                  where i.indrelid = used.relation and i.indkey[0] = used.attnum and i.indisvalid and i.indpred is null
-                    and m.amname = 'btree') as "isIndexed",
-         (select sum(pg_table_size(t.oid)) from ${withPartitions('moved.name')} t)::int8 as bytes
+         q.seqincrement as increment, own.index, ${more}
     from used
+    cross join lateral (select format('${indexPrefix}%s_%s', used.relation, used.attnum) as index) own
     join pg_class s on s.oid = used.sequence and s.relkind = 'S'
     join pg_namespace n on n.oid = s.relnamespace
     join pg_sequence q on q.seqrelid = s.oid
     join moved on moved.oid = used.relation
     join pg_attribute a on a.attrelid = used.relation and a.attnum = used.attnum
    where a.atttypid = any ('{20,21,23,1700}'::oid[])`
+
+const isPrepared = `exists (select from pg_class x where x.relname = own.index) as "isPrepared"`
+const isSlow = (least: number) => `
+  not exists (select from pg_index i join pg_class x on x.oid = i.indexrelid join pg_am m on m.oid = x.relam
+               where i.indrelid = used.relation and i.indkey[0] = used.attnum and i.indisvalid and i.indpred is null
+                 and m.amname = 'btree')
+  and (select sum(pg_table_size(t.oid)) from ${withPartitions('moved.name')} t) >= ${least} as "isSlow"`
 
 /** See `Side.advanceSequences`. A sequence that is ahead already stays where it is. Clients wait: few round trips for all. */
 export async function advanceSequences(
@@ -60,11 +62,12 @@ export async function advanceSequences(
   )
   const missing = tables.find((_, at) => present[at]?.found !== true)
   if (missing) throw new MovedTableMissingError(missing[end])
-  const sequences = await session.query<SequenceRow>(sequencesQuery, [names])
+  const sequences = await session.query<SequenceRow & { isPrepared: boolean }>(sequencesQuery(isPrepared), [names])
   if (sequences.length > 0) await session.script(sequences.map((row) => setval(row, gap)).join(';\n'))
+  const prepared = sequences.filter((row) => row.isPrepared).map(({ index }) => index)
+  if (prepared.length === 0) return
   // A report may read the table for an hour: then it goes with the log.
-  const indexes = sequences.map(({ index }) => index)
-  await dropIndexes(session, 'c.relname = any ($1)', indexes, { seconds: 0 }).catch(() => undefined)
+  await dropIndexes(session, `^(${prepared.join('|')})$`, { seconds: 0 }).catch(() => undefined)
 }
 
 /** See `Side.prepareSequences`. */
@@ -74,9 +77,9 @@ export async function indexSequences(
   end: End,
   least = leastBytes,
 ): Promise<void> {
-  const rows = await session.query<SequenceRow>(sequencesQuery, [tables.map((table) => qualified(table[end]))])
-  for (const { table, column, index, isIndexed, bytes } of rows) {
-    if (isIndexed || Number(bytes) < least) continue
+  const names = tables.map((table) => qualified(table[end]))
+  const rows = await session.query<SequenceRow & { isSlow: boolean }>(sequencesQuery(isSlow(least)), [names])
+  for (const { table, column, index } of rows.filter((row) => row.isSlow)) {
     const create = `create index if not exists ${identifier(index)} on ${table} (${identifier(column)})`
     await withShortLocks(session, () => session.script(create))
   }
@@ -84,23 +87,7 @@ export async function indexSequences(
 
 /** Whatever there are of them in the database. */
 export async function dropSequenceIndexes(session: Connection): Promise<void> {
-  await dropIndexes(session, 'c.relname ~ $1', `^${indexPrefix}\\d+_\\d+$`)
-}
-
-async function dropIndexes(
-  session: Connection,
-  isWanted: string,
-  names: string | readonly string[],
-  options: ShortLocksOptions = {},
-): Promise<void> {
-  const indexes = await session.query<{ name: string }>(
-    `select format('%I.%I', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
-      where c.relkind in ('i', 'I') and not c.relispartition and ${isWanted}`,
-    [names],
-  )
-  for (const { name } of indexes) {
-    await withShortLocks(session, () => session.script(`drop index if exists ${name}`), options)
-  }
+  await dropIndexes(session, `^${indexPrefix}\\d+_\\d+$`)
 }
 
 function setval({ sequence, table, column, increment }: SequenceRow, gap: number): string {
@@ -122,7 +109,7 @@ export async function sequencesBehind(
 ): Promise<{ readonly table: string; readonly column: string }[]> {
   const named = new Map(tables.map((table) => [qualified(table[end]), table[end].name]))
   const behind: { table: string; column: string }[] = []
-  for (const row of await session.query<SequenceRow>(sequencesQuery, [[...named.keys()]])) {
+  for (const row of await session.query<SequenceRow>(sequencesQuery(), [[...named.keys()]])) {
     const { sequence, table, column, increment } = row
     const [farthest, notBehind] = Number(increment) > 0 ? ['max', '<='] : ['min', '>=']
     const [found] = await session.query(

@@ -1,0 +1,18 @@
+import type { Connection } from '@imhotep/postgres'
+import { withShortLocks, type ShortLocksOptions } from './session.ts'
+
+/** Drops indexes that a move has made, in whatever schema: those whose name is as the regular expression says. */
+export async function dropIndexes(
+  session: Connection,
+  pattern: string,
+  options: ShortLocksOptions = {},
+): Promise<void> {
+  const indexes = await session.query<{ name: string }>(
+    `select format('%I.%I', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      where c.relkind in ('i', 'I') and c.relname ~ $1 and not c.relispartition`,
+    [pattern],
+  )
+  for (const { name } of indexes) {
+    await withShortLocks(session, () => session.script(`drop index if exists ${name}`), options)
+  }
+}
