@@ -1,16 +1,17 @@
 // Runs the tests in at most two processes at once, each with a PostgreSQL server.
-//   npm test -- [--slow] [--postgres 15|16|17|18] [--coverage DIRECTORY] [--times] [PART OF A PATH ...]
-// What the processes covered is added to the directory; `npm run coverage DIRECTORY` sums it up.
+//   npm test -- [--slow] [--postgres 15|16|17|18] [--coverage] [--times] [PART OF A PATH ...]
+// With --coverage the lines of packages/ that the tests reach are counted; too few fail the run.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join, relative, resolve, sep } from 'node:path'
+import { dirname, join, relative, sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { startEmbedded, stopEmbedded, type EmbeddedServer } from '@imhotep/postgres'
 import { bundle, bundleDirectory, bundleDirectoryVariable } from '../tests/support/bundled.ts'
 import { dataDirectoryVariable, roomyDirectory } from '../tests/support/roomy-directory.ts'
 import { testSettings, testVersion } from '../tests/support/server.ts'
+import { lineCoverage } from './line-coverage.ts'
 
 /** A process per file costs quick tests ten times as much. */
 const filesOfPart = 16
@@ -21,7 +22,7 @@ const { values: options, positionals: filters } = parseArgs({
   options: {
     slow: { type: 'boolean', default: false },
     postgres: { type: 'string' },
-    coverage: { type: 'string' },
+    coverage: { type: 'boolean', default: false },
     times: { type: 'boolean', default: false },
   },
 })
@@ -39,6 +40,9 @@ const directory = await mkdtemp(join(await roomyDirectory(), 'imhotep-test-'))
 /** TMPDIR of the tests: what a test leaves there, also a server, goes with it. On disk: programs may not run in memory. */
 const temporary = await mkdtemp(join(tmpdir(), 'imhotep-test-'))
 const bundles = bundleDirectory()
+const compiledTests = join(bundles, 'tests')
+/** Where the processes write what they ran. */
+const covered = join(directory, 'coverage')
 const servers: EmbeddedServer[] = []
 const children: ChildProcess[] = []
 /** Files that are still to be run, a list for each process. */
@@ -78,40 +82,28 @@ async function main(): Promise<number> {
   await Promise.all(workers)
   const sum = (key: 'passed' | 'failed' | 'skipped') => results.reduce((total, result) => total + result[key], 0)
   const skipped = sum('skipped') === 0 ? '' : `, ${sum('skipped')} skipped`
+  const coverage = options.coverage ? await lineCoverage(covered, bundles) : null
+  if (coverage) console.log(`\n${coverage.text}`)
   console.log(`\n${sum('passed')} passed, ${sum('failed')} failed${skipped}`)
-  return results.every(({ ok }) => ok) ? 0 : 1
+  return coverage?.isEnough !== false && results.every(({ ok }) => ok) ? 0 : 1
 }
 
-/**
- * The arguments of node that run some test files. They are compiled once for all processes, which then start in a third of
- * the time; but what a line of a bundle covers cannot be told of its source.
- */
+/** The arguments of node that run some test files: compiled once for all processes, they start in a third of the time. */
 async function makeProgram(): Promise<(part: string[]) => string[]> {
   const reporter = 'tools/test-reporter.ts'
   const program = 'tools/test-files.ts'
-  const reportTo = (file: string) => [
-    '--enable-source-maps',
-    `--test-reporter=${pathToFileURL(file).href}`,
-    '--test-reporter-destination=stdout',
-  ]
-  if (options.coverage !== undefined) {
-    const fromSource = [
-      '--conditions=source',
-      '--import',
-      'tsx',
-      ...reportTo(join(root, reporter)),
-      join(root, program),
-    ]
-    return (part) => [...fromSource, ...part]
-  }
-  const folder = join(bundles, 'tests')
-  const compiled = (file: string) => join(folder, file.replace(/\.ts$/, '.mjs'))
+  const compiled = (file: string) => join(compiledTests, file.replace(/\.ts$/, '.mjs'))
   await bundle(
     [reporter, program, ...files].map((file) => join(root, file)),
-    folder,
+    compiledTests,
     root,
   )
-  return (part) => [...reportTo(compiled(reporter)), compiled(program), ...part.map(compiled)]
+  const options = [
+    '--enable-source-maps',
+    `--test-reporter=${pathToFileURL(compiled(reporter)).href}`,
+    '--test-reporter-destination=stdout',
+  ]
+  return (part) => [...options, compiled(program), ...part.map(compiled)]
 }
 
 /**
@@ -154,7 +146,7 @@ interface Result {
 
 /** Runs tests in a process of their own; its output is shown as it comes, or at the end. */
 function runTests(program: string[], url: string, live: boolean): Promise<Result> {
-  const coverage = options.coverage === undefined ? {} : { NODE_V8_COVERAGE: resolve(options.coverage) }
+  const coverage = options.coverage ? { NODE_V8_COVERAGE: covered } : {}
   const child = spawn(process.execPath, program, {
     cwd: root,
     stdio: ['ignore', 'pipe', 'inherit'],

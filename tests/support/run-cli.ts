@@ -21,8 +21,7 @@ export async function runCli(args: readonly string[], { cwd, env, signal }: CliO
   const { DATABASE_URL: _, ...inherited } = process.env
   const child = spawn(process.execPath, [await bundled(main), ...args], {
     cwd: cwd ?? process.cwd(),
-    // what a bundle covers is asked for by nobody, and each process would write it
-    env: { ...inherited, NODE_V8_COVERAGE: '', ...env },
+    env: { ...inherited, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let stdout = ''

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { parseSql } from './parse-sql.ts'
+import { loadParser, parseRaw } from './parser.ts'
 
 test('parseSql: gives every statement its text, kind and place', async () => {
   const text = `-- the house\ncreate table a.b (id int);\n\n  /* é 😀 */ select 'é😀', 2 ; -- end\n`
@@ -117,4 +119,51 @@ test('parseSql: an empty file has no statements', async () => {
   const { statements, errors } = await parseSql('-- nothing\n;;\n', 'x.sql')
 
   assert.deepEqual([statements.length, errors.length], [0, 0])
+})
+
+const migration = new URL('../../../../db/migration/V001__complete_hims_schema.sql', import.meta.url)
+
+test('parseSql: a long text, parsed in parts, gives the trees and places that the grammar gives for the whole', async () => {
+  const long = await readFile(migration, 'utf8')
+  const text = long.slice(0, long.indexOf(';\n\n', 200_000) + 1)
+  await loadParser()
+  const whole = parseRaw(text)
+
+  const { statements, errors } = await parseSql(text, 'x.sql')
+
+  assert.deepEqual(errors, [])
+  assert.ok(Array.isArray(whole) && whole.length > 100)
+  assert.deepEqual(
+    statements.map(({ node }) => node),
+    whole.map(({ node }) => node),
+  )
+})
+
+test('parseSql: a long text is not cut inside of a body, a string or a comment', async () => {
+  const filling = 'select 1;\n'.repeat(4_000)
+  const bodies = [
+    `create function f() returns void language plpgsql as $$\nbegin\n${filling}end $$;`,
+    `create function f() returns void begin atomic\n${filling}end;`,
+    `select '${filling}' as text;`,
+    `/* ${filling} */ select 2;`,
+  ]
+  for (const body of bodies) {
+    const { statements, errors } = await parseSql(`select 0;\n${body}\nselect 'é', last.one;`, 'x.sql')
+
+    assert.deepEqual(errors, [])
+    assert.equal(statements.length, 3, body.slice(0, 40))
+    assert.equal(statements[2]?.text, "select 'é', last.one")
+  }
+})
+
+test('parseSql: tells the place of a mistake far down in a long text', async () => {
+  const text = `${'select 1;\n'.repeat(10_000)}selct 2;\nselect 3;`
+
+  const { statements, errors } = await parseSql(text, 'x.sql')
+
+  assert.equal(statements.length, 10_001)
+  assert.deepEqual(
+    errors.map(({ line, column }) => [line, column]),
+    [[10_001, 1]],
+  )
 })

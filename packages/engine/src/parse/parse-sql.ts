@@ -56,7 +56,7 @@ export function parseSqlNow(text: string, file: string): ParsedFile {
     const kind = Object.keys(node)[0] ?? ''
     statements.push({ kind, node, text: text.slice(start, end), start, end, ...place(start) })
   }
-  const whole = parseSpan(source, { start: 0, end: source.length })
+  const whole = parseParts(source) ?? parseSpan(source, { start: 0, end: source.length })
   if (Array.isArray(whole)) {
     for (const located of whole) add(located)
     return { file, text, statements, errors }
@@ -70,6 +70,29 @@ export function parseSqlNow(text: string, file: string): ParsedFile {
   // The splitter and the grammar disagree: never let a file pass that PostgreSQL refuses as a whole.
   if (errors.length === 0) fail(whole.reason, whole.offset)
   return { file, text, statements, errors }
+}
+
+/** UTF-16 units. */
+const PART_LENGTH = 32_768
+/** Where a statement begins, by the looks of it. */
+const NEXT_STATEMENT = /;\n+(?=(?:alter|comment|create|do|drop|grant|insert|revoke|select|set|update)\b|--)/gi
+
+/**
+ * Parses a long text in parts, null when one of them does not parse: V8 ends a call into WASM in the code it began it with,
+ * which is the slow one when the first call is the only one. A part that parses ends outside of quotes, comments and
+ * bodies, so that the parts hold what the whole does.
+ */
+function parseParts(source: string): Located[] | null {
+  const statements: Located[] = []
+  for (let start = 0; start < source.length;) {
+    NEXT_STATEMENT.lastIndex = start + PART_LENGTH
+    const end = NEXT_STATEMENT.test(source) ? NEXT_STATEMENT.lastIndex : source.length
+    const part = parseSpan(source, { start, end })
+    if (!Array.isArray(part)) return null
+    statements.push(...part)
+    start = end
+  }
+  return statements
 }
 
 interface Located extends Span {

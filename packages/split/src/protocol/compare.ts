@@ -1,5 +1,5 @@
 import { tableId, type Key, type MovedTable } from '../model.ts'
-import type { RowDigest, Snapshot } from '../side.ts'
+import type { RangeDigest, RowDigest, Snapshot } from '../side.ts'
 
 /** A row that is not the same on both sides, named by its key. */
 export interface Mismatch {
@@ -20,6 +20,8 @@ export interface Comparison {
 
 /** Named per table at most; the rest is counted by `truncated`. */
 const maxNamed = 100
+/** Of the receiving side, which takes longer for a range than the one that says where it ends. */
+const rangesAtOnce = 2
 
 /**
  * Compares every column of every row of a table in two snapshots, range by range with digests that the servers compute;
@@ -31,28 +33,48 @@ export async function compareTable(
   table: MovedTable,
   options: { readonly rangeRows: number; readonly onRows?: (rows: number) => void; readonly signal: AbortSignal },
 ): Promise<Comparison> {
-  const name = tableId(table.source)
   const mismatches: Mismatch[] = []
+  const compared: Promise<readonly Mismatch[]>[] = []
   let rows = 0
   let after: Key | null = null
   let next = source.digestNext(table, after, options.rangeRows)
-  for (;;) {
-    options.signal.throwIfAborted()
-    const expected: Awaited<typeof next> = await next
-    const upto: Key | null = expected.last
-    // The servers work at the same time: the source on the next range, the target on this one.
-    if (upto !== null) next = source.digestNext(table, upto, options.rangeRows)
-    next.catch(() => undefined)
-    const found = await target.digestRange(table, after, upto)
-    if (found.rows !== expected.rows || found.digest !== expected.digest) {
-      mismatches.push(...(await differences(source, target, table, after, upto)))
+  try {
+    while (mismatches.length <= maxNamed) {
+      options.signal.throwIfAborted()
+      const expected: RangeDigest = await next
+      // The servers work at the same time: the source on the next range, the target on those before.
+      if (expected.last !== null) next = toldLater(source.digestNext(table, expected.last, options.rangeRows))
+      compared.push(toldLater(compareRange(source, target, table, after, expected)))
+      if (expected.last === null) break
+      if (compared.length >= rangesAtOnce) mismatches.push(...((await compared.shift()) ?? []))
+      rows += expected.rows
+      options.onRows?.(expected.rows)
+      after = expected.last
     }
-    if (upto === null || mismatches.length > maxNamed) break
-    rows += expected.rows
-    options.onRows?.(expected.rows)
-    after = upto
+    for (const range of compared) mismatches.push(...(await range))
+  } finally {
+    await Promise.allSettled([next, ...compared])
   }
-  return { table: name, rows, mismatches: mismatches.slice(0, maxNamed), truncated: mismatches.length > maxNamed }
+  const truncated = mismatches.length > maxNamed
+  return { table: tableId(table.source), rows, mismatches: mismatches.slice(0, maxNamed), truncated }
+}
+
+/** A failure is met where it is awaited, which may be after something else. */
+function toldLater<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined)
+  return promise
+}
+
+async function compareRange(
+  source: Snapshot,
+  target: Snapshot,
+  table: MovedTable,
+  after: Key | null,
+  expected: RangeDigest,
+): Promise<readonly Mismatch[]> {
+  const found = await target.digestRange(table, after, expected.last)
+  const isEqual = found.rows === expected.rows && found.digest === expected.digest
+  return isEqual ? [] : differences(source, target, table, after, expected.last)
 }
 
 async function differences(

@@ -1,0 +1,134 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { SourceMap, type SourceMapPayload } from 'node:module'
+import { dirname, join, relative, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { transform } from 'esbuild'
+
+/** Percent of the lines of packages/ that tests must reach. */
+const coverageBar = 90
+
+interface Script {
+  readonly url: string
+  readonly functions: readonly { readonly ranges: readonly Range[] }[]
+}
+
+/** Characters of the script and how often they ran; what lies inside a range of its own counts as that one says. */
+interface Range {
+  readonly startOffset: number
+  readonly endOffset: number
+  readonly count: number
+}
+
+/**
+ * What processes ran of packages/: says which files the tests reach least, and all together.
+ * @param written where the processes wrote with NODE_V8_COVERAGE
+ * @param bundles the folder of the compiled code that they ran, with its source maps
+ */
+export async function lineCoverage(
+  written: string,
+  bundles: string,
+): Promise<{ readonly text: string; readonly isEnough: boolean }> {
+  const reached = await reachedLines(written, bundles)
+  const files = await Promise.all(
+    [...reached].map(async ([path, lines]) => {
+      const code = await linesWithCode(path)
+      return { path, lines: code.size, covered: [...code].filter((line) => lines.has(line)).length }
+    }),
+  )
+  const own = files.filter(({ lines }) => lines > 0)
+  const sum = (key: 'covered' | 'lines') => own.reduce((total, file) => total + file[key], 0)
+  const all = percent({ covered: sum('covered'), lines: sum('lines') })
+  const least = own
+    .toSorted((a, b) => percent(a) - percent(b))
+    .slice(0, 20)
+    .map((file) => `${percent(file).toFixed(1).padStart(6)} %  ${relative(process.cwd(), file.path)}`)
+  const isEnough = all >= coverageBar
+  const verdict = isEnough ? '' : `, less than ${coverageBar} %`
+  const text = `files with the fewest lines covered\n${least.join('\n')}\ncoverage: ${all.toFixed(1)} % of ${sum('lines')} lines of code in ${own.length} files of packages/${verdict}`
+  return { text, isEnough }
+}
+
+function percent({ covered, lines }: { covered: number; lines: number }): number {
+  return (100 * covered) / lines
+}
+
+/** The lines that some process ran, for each file of packages/ in the bundles: without tests and their fixtures. */
+async function reachedLines(written: string, bundles: string): Promise<Map<string, Set<number>>> {
+  const scripts = await readScripts(bundles)
+  const reached = new Map<string, Set<number>>()
+  for (const starts of scripts.values()) for (const { path } of starts) reached.set(path, new Set())
+  for (const file of await readdir(written)) {
+    for (const { url, functions } of await readProcess(join(written, file))) {
+      const ranges = functions.flatMap((own) => own.ranges)
+      for (const { path, line } of whatRan(scripts.get(url) ?? [], ranges)) reached.get(path)?.add(line)
+    }
+  }
+  return reached
+}
+
+/** Where a line of compiled code begins, and what it was made from. */
+interface LineStart {
+  /** Characters from the script's beginning. */
+  readonly offset: number
+  readonly path: string
+  /** Counted from 1. */
+  readonly line: number
+}
+
+/** By the script's URL, in the order of offsets. */
+async function readScripts(bundles: string): Promise<Map<string, LineStart[]>> {
+  const scripts = new Map<string, LineStart[]>()
+  for (const name of await readdir(bundles, { recursive: true })) {
+    if (!name.endsWith('.mjs')) continue
+    const script = join(bundles, name)
+    const map = new SourceMap(JSON.parse(await readFile(`${script}.map`, 'utf8')) as SourceMapPayload)
+    const starts: LineStart[] = []
+    let offset = 0
+    for (const [n, text] of (await readFile(script, 'utf8')).split('\n').entries()) {
+      const column = text.search(/\S|$/)
+      const origin = map.findEntry(n, column)
+      if ('originalLine' in origin && n === origin.generatedLine) {
+        const path = resolve(dirname(script), origin.originalSource)
+        if (isOwn(path)) starts.push({ offset: offset + column, path, line: origin.originalLine + 1 })
+      }
+      offset += text.length + 1
+    }
+    scripts.set(pathToFileURL(script).href, starts)
+  }
+  return scripts
+}
+
+function isOwn(path: string): boolean {
+  return /\/packages\/[^/]+\/src\//.test(path) && !/\.(test|fixture)\./.test(path)
+}
+
+/** A process that a test killed while it wrote leaves half a file. */
+async function readProcess(file: string): Promise<Script[]> {
+  try {
+    return (JSON.parse(await readFile(file, 'utf8')) as { result: Script[] }).result
+  } catch {
+    return []
+  }
+}
+
+function whatRan(starts: readonly LineStart[], ranges: readonly Range[]): LineStart[] {
+  const waiting = ranges.toSorted((a, b) => b.startOffset - a.startOffset || a.endOffset - b.endOffset)
+  const open: Range[] = []
+  return starts.filter(({ offset }) => {
+    for (let next = waiting.at(-1); next && next.startOffset <= offset; next = waiting.at(-1)) {
+      open.push(next)
+      waiting.pop()
+    }
+    while ((open.at(-1)?.endOffset ?? Infinity) <= offset) open.pop()
+    return (open.at(-1)?.count ?? 0) > 0
+  })
+}
+
+/** Where the code begins that a line compiles to: comments and types leave nothing that could run. */
+async function linesWithCode(path: string): Promise<Set<number>> {
+  const source = await readFile(path, 'utf8')
+  const { code, map } = await transform(source, { loader: 'ts', sourcemap: 'external' })
+  const sources = new SourceMap(JSON.parse(map) as SourceMapPayload)
+  const origins = code.split('\n').map((text, n) => sources.findEntry(n, text.search(/\S|$/)))
+  return new Set(origins.flatMap((origin) => ('originalLine' in origin ? origin.originalLine + 1 : [])))
+}
