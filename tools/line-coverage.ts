@@ -1,4 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { SourceMap, type SourceMapPayload } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -19,29 +20,41 @@ interface Range {
   readonly count: number
 }
 
+/** The lines of each file of packages/, by its path. */
+type Lines = Map<string, Set<number>>
+
 /**
- * What processes ran of packages/: says which files the tests reach least, and all together.
+ * Adds what processes ran to a file that tests of several runs share.
  * @param written where the processes wrote with NODE_V8_COVERAGE
  * @param bundles the folder of the compiled code that they ran, with its source maps
  */
-export async function lineCoverage(
-  written: string,
-  bundles: string,
-): Promise<{ readonly text: string; readonly isEnough: boolean }> {
-  const reached = await reachedLines(written, bundles)
+export async function addCoverage(file: string, written: string, bundles: string): Promise<void> {
+  const all: Lines = existsSync(file) ? await readCoverage(file) : new Map()
+  for (const [path, lines] of await reachedLines(written, bundles))
+    all.set(path, new Set([...(all.get(path) ?? []), ...lines]))
+  await writeFile(file, JSON.stringify([...all].map(([path, lines]) => [path, [...lines]])))
+}
+
+async function readCoverage(file: string): Promise<Lines> {
+  const entries = JSON.parse(await readFile(file, 'utf8')) as [string, number[]][]
+  return new Map(entries.map(([path, lines]) => [path, new Set(lines)]))
+}
+
+/** Says which files the tests reach least, and all together. */
+export async function sumCoverage(file: string): Promise<{ readonly text: string; readonly isEnough: boolean }> {
   const files = await Promise.all(
-    [...reached].map(async ([path, lines]) => {
+    [...(await readCoverage(file))].map(async ([path, lines]) => {
       const code = await linesWithCode(path)
       return { path, lines: code.size, covered: [...code].filter((line) => lines.has(line)).length }
     }),
   )
   const own = files.filter(({ lines }) => lines > 0)
-  const sum = (key: 'covered' | 'lines') => own.reduce((total, file) => total + file[key], 0)
+  const sum = (key: 'covered' | 'lines') => own.reduce((total, each) => total + each[key], 0)
   const all = percent({ covered: sum('covered'), lines: sum('lines') })
   const least = own
     .toSorted((a, b) => percent(a) - percent(b))
     .slice(0, 20)
-    .map((file) => `${percent(file).toFixed(1).padStart(6)} %  ${relative(process.cwd(), file.path)}`)
+    .map((each) => `${percent(each).toFixed(1).padStart(6)} %  ${relative(process.cwd(), each.path)}`)
   const isEnough = all >= coverageBar
   const verdict = isEnough ? '' : `, less than ${coverageBar} %`
   const text = `files with the fewest lines covered\n${least.join('\n')}\ncoverage: ${all.toFixed(1)} % of ${sum('lines')} lines of code in ${own.length} files of packages/${verdict}`
@@ -53,9 +66,9 @@ function percent({ covered, lines }: { covered: number; lines: number }): number
 }
 
 /** The lines that some process ran, for each file of packages/ in the bundles: without tests and their fixtures. */
-async function reachedLines(written: string, bundles: string): Promise<Map<string, Set<number>>> {
+async function reachedLines(written: string, bundles: string): Promise<Lines> {
   const scripts = await readScripts(bundles)
-  const reached = new Map<string, Set<number>>()
+  const reached: Lines = new Map()
   for (const starts of scripts.values()) for (const { path } of starts) reached.set(path, new Set())
   for (const file of await readdir(written)) {
     for (const { url, functions } of await readProcess(join(written, file))) {
