@@ -92,8 +92,6 @@ $$;
 
 comment on function audit.ensure_archive_partitions(timestamptz, timestamptz) is 'about=Makes the months of the archives from p_from until before p_to that are missing.';
 
--- Nobody sees all tenants' rows, the owner of the log included. To learn whose rows a month holds, the owner stops being
--- bound by the policy for this transaction, under a lock that lets nobody else in meanwhile; a rollback undoes both.
 create function audit.begin_packing(p_partition regclass) returns setof uuid
   language plpgsql
   security definer
@@ -105,18 +103,7 @@ declare
 begin
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('audit.begin_packing', 0));
   perform audit.ensure_archive_partitions(v_log.from_at, v_log.to_at);
-  execute pg_catalog.format('alter table %s no force row level security', p_partition);
-  return query execute pg_catalog.format(
-    -- one step along the primary key per tenant
-    'with recursive t (id) as (
-      (select l.tenant_id from %1$s l order by l.tenant_id limit 1)
-      union all
-      select (select l.tenant_id from %1$s l where l.tenant_id > t.id order by l.tenant_id limit 1) from t where t.id is not null
-    )
-    select t.id from t where t.id is not null',
-    p_partition
-  );
-  execute pg_catalog.format('alter table %s force row level security', p_partition);
+  return query select audit.tenants_in(p_partition);
 end
 $$;
 

@@ -67,6 +67,9 @@ grant execute on function
   compliance.is_under_hold(text, text, uuid, uuid),
   compliance.active_consent(uuid, text, text)
 to kernel_app;
+-- so does the kernel before it drops a month of the logs
+grant usage on schema compliance to kernel_owner;
+grant execute on function compliance.tenants_under_hold() to kernel_owner;
 
 -- read by generated columns and by functions that run as their caller
 grant execute on function

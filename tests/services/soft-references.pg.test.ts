@@ -170,6 +170,34 @@ describe('two services, each on a database of its own', () => {
     ])
   })
 
+  test('a month of the log is kept while a hold is heard of, of a tenant that has rows in it', async () => {
+    const hold = randomUUID()
+    const hear = (version: number, status: string) =>
+      inLab((tx) =>
+        tx.query(`select core.apply_entity_event('business', 'compliance.legal_holds', $1, $2, $3)`, [
+          hold,
+          version,
+          { id: hold, lifecycle: 'active', attrs: { scope: { all: true }, status } },
+        ]),
+      )
+    const drop = async () =>
+      (await lab.db.query<{ names: string[] }>('select audit.drop_expired_partitions() as names'))[0]?.names
+    await lab.db.query(`create table audit.audit_logs_y2014m01 partition of audit.audit_logs
+      for values from ('2014-01-01Z') to ('2014-02-01Z')`)
+    await lab.db.query(`select core.protect_partition('audit.audit_logs_y2014m01', 'audit.audit_logs')`)
+    await inLab((tx) =>
+      tx.query(
+        `insert into audit.audit_logs (tenant_id, occurred_at, action, schema_name, table_name)
+         values (core.current_tenant_id(), '2014-01-05Z', 'update', 'blood_bank', 'donors')`,
+      ),
+    )
+    await hear(1, 'active')
+
+    assert.deepEqual(await drop(), [])
+    await hear(2, 'released')
+    assert.deepEqual(await drop(), ['audit.audit_logs_y2014m01'])
+  })
+
   test('an operation that needs no more than what others publish works, and asks for the rest by an event', async () => {
     const patient = randomUUID()
     const encounter = randomUUID()

@@ -468,7 +468,8 @@ async function pastRetentionIsGone(inspection: Inspection): Promise<Verdict> {
       select max(r.keep_for) from compliance.retention_policies r
       where r.class = '${policy}' and (r.tenant_id = $1 or r.tenant_id is null)
     )
-    having count(*) > 0 and not compliance.is_under_hold('audit', '${log}', null, null)`
+    having count(*) > 0
+      and not exists (select from compliance.legal_holds h where h.tenant_id = $1 and h.status = 'active')`
   const offenders = await rowsOfTenants<{ offender: string }>(
     inspection,
     `select 'patient ' || p.id as offender

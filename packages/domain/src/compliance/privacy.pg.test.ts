@@ -12,6 +12,7 @@ import {
   RetentionHoldError,
   RetentionMinimumError,
 } from '@imhotep/postgres'
+import { makeTenant } from '../../../../tests/support/tenants.ts'
 import { addPerson, addVisit } from '../clinical/clinical.fixture.ts'
 import { mergePatients, proposeMerge } from '../patient/merge.ts'
 import {
@@ -449,6 +450,35 @@ test('shred_key: the key of a person under hold is not destroyed, whoever asks',
   await assert.rejects(shred(), RetentionHoldError)
   await asColleague((tx) => releaseLegalHold(tx, hold.id, 'settled'))
   await assert.doesNotReject(shred())
+})
+
+test('drop_expired_partitions: a month of the log is kept while a hold is active of a tenant that has rows in it', async () => {
+  const { asOfficer, asColleague, hospital } = office
+  const { admin, tenant } = hospital
+  const other = await makeTenant(admin)
+  for (const [month, owner] of [
+    ['2014-01', tenant],
+    ['2014-02', other],
+  ] as const) {
+    const name = `audit_logs_y${month.replace('-', 'm')}`
+    await admin.query(`create table audit.${name} partition of audit.audit_logs
+      for values from ('${month}-01Z') to ('${month}-28Z')`)
+    await admin.query(`select core.protect_partition('audit.${name}', 'audit.audit_logs')`)
+    await asInstaller(hospital, (tx) =>
+      tx.query(
+        `insert into audit.audit_logs (tenant_id, occurred_at, action, schema_name, table_name)
+         values ($1, '${month}-05Z', 'update', 'patient', 'patients')`,
+        [owner],
+      ),
+    )
+  }
+  const drop = async () =>
+    (await admin.query<{ names: string[] }>('select audit.drop_expired_partitions() as names'))[0]?.names
+  const hold = await asOfficer((tx) => placeLegalHold(tx, { reason: 'dispute', scope: { schema: 'laboratory' } }))
+
+  assert.deepEqual(await drop(), ['audit.audit_logs_y2014m02'])
+  await asColleague((tx) => releaseLegalHold(tx, hold.id, 'settled'))
+  assert.deepEqual(await drop(), ['audit.audit_logs_y2014m01'])
 })
 
 test('setRetention: another start does not shorten what the law says, and the change is logged', async () => {

@@ -111,10 +111,14 @@ comment on schema ${quoteIdentifier(schema)} is ${quoteLiteral(`owner=${services
 
 function grantsSql(topology: ServiceTopology, schemas: readonly string[], options: TopologyOptions): string[] {
   const service = quoteLiteral(topology.service)
-  const readers = options.roles(topology.service).slice(1).join(', ')
+  // the kernel's functions run as its owner
+  const kernel = options.roles(options.kernel)[0] ?? ''
+  const readers = [...options.roles(topology.service).slice(1), kernel].join(', ')
   const views = topology.projections.map(({ table }) => quoteKey(table))
+  const read = new Set(topology.projections.map(({ table }) => quoteIdentifier(table.split('.')[0] ?? '')))
   return [
     ...schemas.map((schema) => `select ${options.handOverFunction}(${quoteLiteral(schema)}, ${service});\n`),
+    read.size === 0 ? '' : `\ngrant usage on schema ${[...read].join(', ')} to ${kernel};\n`,
     views.length === 0 ? '' : `\ngrant select on\n  ${views.join(',\n  ')}\nto ${readers};\n`,
     `\nselect ${options.closeFunction}(${service});\n`,
   ]
