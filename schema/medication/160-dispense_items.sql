@@ -1,5 +1,5 @@
--- The lines of a dispense, one a batch: each is one movement of the stock ledger. Lines are never changed; goods that
--- come back are lines of a return with a negative quantity that name the line they come from.
+-- The lines of a dispense, each one movement of the stock ledger. A batch may be given in two lines, as at two prices. Lines
+-- are never changed; goods that come back are lines of a return with a negative quantity that name the line they come from.
 
 create table medication.dispense_items (
   tenant_id uuid not null,
@@ -22,10 +22,6 @@ create table medication.dispense_items (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint dispense_items_pkey primary key (tenant_id, id),
-  -- a batch that was named may be the one that a reservation took as well
-  constraint dispense_items_batch_once unique nulls not distinct (
-    tenant_id, dispense_id, batch_id, prescription_item_id, return_of_item_id, reservation_id
-  ),
   constraint dispense_items_one_movement_each unique (tenant_id, movement_id),
   constraint dispense_items_quantity_not_zero check (quantity <> 0),
   constraint dispense_items_negative_is_return check ((quantity < 0) = (return_of_item_id is not null)),
@@ -52,6 +48,7 @@ alter table medication.dispense_items add constraint dispense_items_reservation_
 alter table medication.dispense_items add constraint dispense_items_movement_fkey
   foreign key (tenant_id, movement_id) references inventory.stock_movements (tenant_id, id);
 
+create index dispense_items_dispense_idx on medication.dispense_items (tenant_id, dispense_id);
 create index dispense_items_prescription_item_idx on medication.dispense_items (tenant_id, prescription_item_id)
   where prescription_item_id is not null;
 create index dispense_items_return_of_item_idx on medication.dispense_items (tenant_id, return_of_item_id)

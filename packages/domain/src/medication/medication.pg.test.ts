@@ -550,6 +550,40 @@ test('dispense: a batch that is named beside what expires first, and is that, is
   assert.equal(await onHand(pharmacy, batch), 5)
 })
 
+test('dispense: one batch may be given at two prices, and in two lines at one', async () => {
+  const { asPharmacist, asSuperuser, storeId, items, patientId } = pharmacy
+  await empty('antacid')
+  const batchId = await addBatch(pharmacy, 'antacid', 10, 149)
+  const line = { itemId: items.antacid, batchId }
+
+  const sold = await asPharmacist((tx) =>
+    dispense(tx, {
+      storeLocationId: storeId,
+      kind: 'otc',
+      key: randomUUID(),
+      patientId,
+      lines: [
+        { ...line, quantity: 4 },
+        { ...line, quantity: 2, unitPrice: '5' }, // half of it on a concession
+        { ...line, quantity: 1, unitPrice: '10.00' }, // the MRP once more
+      ],
+    }),
+  )
+
+  const lines = await asSuperuser((tx) =>
+    tx.query(
+      `select quantity, unit_price as price from medication.dispense_items where dispense_id = $1 order by quantity`,
+      [sold.id],
+    ),
+  )
+  assert.deepEqual(lines, [
+    { quantity: '1.000', price: '10.00' },
+    { quantity: '2.000', price: '5.00' },
+    { quantity: '4.000', price: '10.00' },
+  ])
+  assert.equal(await onHand(pharmacy, batchId), 3)
+})
+
 test('cancelDispense and returnDispense: goods go back to their batch and to the prescription, never more than given', async () => {
   const { asPharmacist, asSuperuser, storeId } = pharmacy
   await empty('antacid')
