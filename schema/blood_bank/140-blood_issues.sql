@@ -112,7 +112,7 @@ comment on column blood_bank.blood_issues.pre_vitals is 'class=phi;about=Vital s
 comment on column blood_bank.blood_issues.post_vitals is 'class=phi;about=Vital signs after.';
 comment on column blood_bank.blood_issues.returned_at is 'class=phi;about=When the unit came back unused, or was reported destroyed.';
 comment on column blood_bank.blood_issues.return_reason is 'class=phi;about=Why it came back.';
-comment on column blood_bank.blood_issues.warnings is 'class=phi;about=What was accepted knowingly or noticed: rhd_override, group_unconfirmed, platelets_of_other_group, least_incompatible, not_crossmatched, incompatible_afterwards, over_four_hours.';
+comment on column blood_bank.blood_issues.warnings is 'class=phi;about=What was accepted knowingly or noticed: without_consent, rhd_override, group_unconfirmed, platelets_of_other_group, least_incompatible, not_crossmatched, incompatible_afterwards, over_four_hours.';
 comment on column blood_bank.blood_issues.status is 'class=phi;about=issued, transfusing, stopped, completed or returned.';
 select core.comment_standard_columns('blood_bank.blood_issues');
 

@@ -56,6 +56,7 @@ begin
       c.tenant_id = v_tenant and c.id = p_consent_id and c.patient_id = any (v_people)
       and c.kind = 'transfusion' and c.decision = 'permit' and c.status = 'active'
       and (c.expires_at is null or c.expires_at > now())
+      and (c.encounter_id is null or c.encounter_id = p_encounter_id)
       and not exists (
         select
         from compliance.consents d
@@ -66,7 +67,7 @@ begin
       )
   ) then
     raise exception 'consent % does not permit a transfusion of patient %', p_consent_id, p_patient_id
-      using errcode = 'IM006', hint = 'record an active consent of kind transfusion';
+      using errcode = 'IM006', hint = 'record an active consent of kind transfusion, for the patient or for this encounter';
   end if;
   if p_sample_id is not null then
     perform blood_bank.sample_of(p_sample_id, p_patient_id);
@@ -91,7 +92,7 @@ begin
 end
 $$;
 
-comment on function blood_bank.request_blood(uuid, uuid, text, int, text, uuid, text, timestamptz, numeric, uuid, uuid, uuid, text) is 'about=A doctor asks for 1 to 40 units of a component for a patient. Same p_key and content, same request. IM005 no such encounter or sample of the patient, IM006 the consent does not permit it, or was denied since, IM010, IM011, IM353 the sample is not collected.';
+comment on function blood_bank.request_blood(uuid, uuid, text, int, text, uuid, text, timestamptz, numeric, uuid, uuid, uuid, text) is 'about=A doctor asks for 1 to 40 units of a component for a patient. Same p_key and content, same request. IM005 no such encounter or sample of the patient, IM006 the consent is of another patient or encounter, or not in force, or was denied since, IM010, IM011, IM353 the sample is not collected.';
 
 create function blood_bank.order_emergency_release(p_request_id uuid, p_doctor_id uuid, p_reason text)
   returns blood_bank.blood_requests

@@ -20,6 +20,30 @@ $$;
 
 comment on function blood_bank.count_issued(blood_bank.blood_requests, int) is 'about=Changes the count of a request that the caller has locked; its state follows.';
 
+create function blood_bank.is_permitted(p_request blood_bank.blood_requests) returns boolean
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_people uuid[] := patient.ids_of(p_request.patient_id);
+  v_decision text;
+begin
+  select c.decision into v_decision
+  from compliance.consents c
+  where
+    c.tenant_id = p_request.tenant_id and c.patient_id = any (v_people) and c.kind = 'transfusion' and c.status = 'active'
+    and (c.expires_at is null or c.expires_at > now())
+    and (c.encounter_id is null or c.encounter_id = p_request.encounter_id)
+  order by c.given_at desc, c.decision
+  limit 1;
+  -- a request that named a consent rests on it
+  return coalesce(v_decision = 'permit', p_request.consent_id is null);
+end
+$$;
+
+comment on function blood_bank.is_permitted(blood_bank.blood_requests) is 'about=Whether the newest word in force of the patient on transfusions, for the encounter or for any, permits them; where nothing is in force, whether the request named no consent.';
+
 create function blood_bank.issue_unit(
   p_component_id uuid,
   p_request_id uuid,
@@ -39,7 +63,7 @@ declare
   v_request blood_bank.blood_requests := blood_bank.lock_request(p_request_id);
   v_group text;
   v_crossmatch blood_bank.crossmatches;
-  v_warnings text[];
+  v_warnings text[] := '{}';
   v_issue blood_bank.blood_issues;
 begin
   select i.* into v_issue
@@ -54,11 +78,18 @@ begin
     raise exception 'unit % is issued', p_component_id
       using errcode = 'IM354', hint = 'choose another unit';
   end if;
+  if not blood_bank.is_permitted(v_request) then
+    if v_request.emergency_release_by is null then
+      raise exception 'the patient of request % does not consent to a transfusion any more', p_request_id
+        using errcode = 'IM006', hint = 'record a new consent of kind transfusion, or have a doctor order emergency release';
+    end if;
+    v_warnings := array['without_consent'];
+  end if;
   v_unit := blood_bank.keep_unit(v_unit, v_request, p_issued_by, p_reason);
   perform blood_bank.check_request_takes(v_unit, v_request);
   perform blood_bank.check_in_date(v_unit);
   v_group := (blood_bank.recipient_group(v_request.patient_id)).blood_group;
-  v_warnings := array[
+  v_warnings := v_warnings || array[
     blood_bank.check_match(p_component_id, p_request_id, v_group),
     case when v_group is null then 'group_unconfirmed' end
   ];
@@ -115,7 +146,7 @@ begin
 end
 $$;
 
-comment on function blood_bank.issue_unit(uuid, uuid, uuid, uuid, uuid, text) is 'about=Hands a unit over for a patient; it is reserved on the way when it was available. Red cells leave on a valid compatible crossmatch, or on the emergency release of a named doctor; what was accepted knowingly is in warnings. Issued again for the same request: the same issue. IM002 another unit of the group expires earlier and no reason is given, IM005 no such unit or request, IM351 expires before a transfusion could end, IM352 does not suit, IM353 no valid crossmatch, IM354 issued or kept for somebody else, IM355 the group is unconfirmed, IM360 the request takes no more.';
+comment on function blood_bank.issue_unit(uuid, uuid, uuid, uuid, uuid, text) is 'about=Hands a unit over for a patient; it is reserved on the way when it was available. Red cells leave on a valid compatible crossmatch, or on the emergency release of a named doctor, and nothing without it against the newest word of the patient; what was accepted knowingly is in warnings. Issued again for the same request: the same issue. IM002 another unit of the group expires earlier and no reason is given, IM005 no such unit or request, IM006 the patient denied or withdrew, IM351 expires before a transfusion could end, IM352 does not suit, IM353 no valid crossmatch, IM354 issued or kept for somebody else, IM355 the group is unconfirmed, IM360 the request takes no more.';
 
 create function blood_bank.end_issue(p_issue blood_bank.blood_issues, p_reason text) returns blood_bank.blood_issues
   language plpgsql

@@ -11,6 +11,7 @@ import {
   IllegalTransitionError,
   LikelyDuplicateError,
   NotFoundError,
+  NotPermittedError,
   ReasonRequiredError,
   RequestTakesNoMoreError,
   ReturnRefusedError,
@@ -624,17 +625,25 @@ test('cancelRequest: a unit that somebody keeps for it meanwhile is free again',
 async function decide(
   patientId: string,
   decision: 'permit' | 'deny',
-  { expiresAt = null, daysAgo = 2 }: { expiresAt?: string | null; daysAgo?: number } = {},
+  {
+    expiresAt = null,
+    daysAgo = 2,
+    encounterId = null,
+  }: { expiresAt?: string | null; daysAgo?: number; encounterId?: string | null } = {},
 ): Promise<string> {
   const consentId = randomUUID()
   await withTenant(bank.admin, contextOf(bank.tenant), async (tx) => {
     await tx.query('set local session_replication_role = replica') // the document that was signed does not matter here
     await tx.query(
       `insert into compliance.consents (
-         tenant_id, id, patient_id, kind, decision, given_by, given_at, expires_at, explained_by, document_id, status
+         tenant_id, id, patient_id, kind, decision, given_by, given_at, expires_at, explained_by, document_id, status,
+         encounter_id
        )
-       values ($1, $2, $3, 'transfusion', $5, 'patient', now() - make_interval(days => $6), now() + $4::interval, $2, $2, 'active')`,
-      [bank.tenant, consentId, patientId, expiresAt, decision, daysAgo],
+       values (
+         $1, $2, $3, 'transfusion', $5, 'patient', clock_timestamp() - make_interval(days => $6), now() + $4::interval, $2,
+         $2, 'active', $7
+       )`,
+      [bank.tenant, consentId, patientId, expiresAt, decision, daysAgo, encounterId],
     )
   })
   return consentId
@@ -670,6 +679,48 @@ test('requestBlood: a consent that has run out permits nothing, also before a jo
 
   await assert.rejects(ask('-1 day'), { sqlstate: 'IM006' })
   assert.equal((await ask('1 day')).status, 'requested')
+})
+
+test('requestBlood: a consent for another stay permits nothing (IM006)', async () => {
+  const { patientId, encounterId } = await addRecipient(bank, 'B-')
+  const { encounterId: another } = await addRecipient(bank, 'B-')
+  const request = { component: 'FFP', units: 1, indication: 'DIC', requestedBy: bank.doctor } as const
+  const ask = async (stay: string) => {
+    const consentId = await decide(patientId, 'permit', { encounterId: stay })
+    return run((tx) => requestBlood(tx, { patientId, encounterId, consentId, ...request }))
+  }
+
+  await assert.rejects(ask(another), { sqlstate: 'IM006' })
+  assert.equal((await ask(encounterId)).status, 'requested')
+})
+
+test('issueUnit: what the patient says of transfusions until the unit leaves counts; an emergency is recorded', async () => {
+  const { patientId, encounterId } = await addRecipient(bank, 'B-')
+  const ask = async (consent: { consentId?: string } = {}) => {
+    const request = { component: 'FFP', units: 3, indication: 'DIC', requestedBy: bank.doctor, ...consent } as const
+    const { id } = await run((tx) => requestBlood(tx, { patientId, encounterId, ...request }))
+    return run((tx) => acceptRequest(tx, id))
+  }
+  const give = async (to: BloodRequest) => issue(await addUnit(bank, 'B-', 'FFP'), to, 'chosen')
+  const consentId = await decide(patientId, 'permit', { daysAgo: 5 })
+  const request = await ask({ consentId })
+  const withoutConsent = await ask()
+  assert.deepEqual((await give(request)).warnings, [])
+
+  await bank.force(
+    `update compliance.consents set status = 'withdrawn', withdrawn_at = now() where tenant_id = $1 and id = $2`,
+    [bank.tenant, consentId],
+  )
+  await assert.rejects(give(request), NotPermittedError)
+  assert.deepEqual((await give(withoutConsent)).warnings, [], 'nothing was said')
+
+  await decide(patientId, 'deny', { daysAgo: 4 })
+  await assert.rejects(give(withoutConsent), NotPermittedError)
+  await run((tx) => orderEmergencyRelease(tx, request.id, bank.doctor, 'exsanguination'))
+  assert.deepEqual((await give(request)).warnings, ['without_consent'])
+
+  await decide(patientId, 'permit', { daysAgo: 1 })
+  assert.deepEqual((await give(withoutConsent)).warnings, [], 'the patient has said yes since')
 })
 
 test('reactions: reporting one stops the transfusion; it is investigated, concluded and closed', async () => {
@@ -751,9 +802,9 @@ function compatible(unit: BloodUnit, request: BloodRequest, { samples }: Recipie
   return run((tx) => recordCrossmatch(tx, { ...input, method: 'gel', result: 'compatible' }))
 }
 
-function issue(unit: BloodUnit, request: BloodRequest): Promise<BloodIssue> {
+function issue(unit: BloodUnit, request: BloodRequest, reason = ''): Promise<BloodIssue> {
   const [issuedBy, receivedBy] = staff
-  const input = { componentId: unit.id, requestId: request.id, issuedBy, receivedBy, labelCheckBy: issuedBy }
+  const input = { componentId: unit.id, requestId: request.id, issuedBy, receivedBy, labelCheckBy: issuedBy, reason }
   return run((tx) => issueUnit(tx, input))
 }
 

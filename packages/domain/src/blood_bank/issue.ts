@@ -17,8 +17,8 @@ export const issueUnitSql = `select ${issueColumns}\nfrom blood_bank.issue_unit(
 
 /**
  * Hands a unit over for a patient. Issued again for the same request: the same issue.
- * @throws ReasonRequiredError (IM002), NotFoundError (IM005), UnitExpiredError (IM351), UnitIncompatibleError
- * (IM352), CrossmatchError (IM353), UnitAlreadyIssuedError (IM354), GroupUnconfirmedError (IM355),
+ * @throws ReasonRequiredError (IM002), NotFoundError (IM005), NotPermittedError (IM006), UnitExpiredError (IM351),
+ * UnitIncompatibleError (IM352), CrossmatchError (IM353), UnitAlreadyIssuedError (IM354), GroupUnconfirmedError (IM355),
  * RequestTakesNoMoreError (IM360)
  */
 export async function issueUnit(tx: Transaction, input: IssueUnitInput): Promise<BloodIssue> {
