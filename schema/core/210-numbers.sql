@@ -49,6 +49,19 @@ $$;
 
 comment on function core.period_key(text, date) is 'about=The key of the period that a date falls into; a fiscal year starts in the month of setting core.fiscal_year_start_month (default April).';
 
+create function core.tenant_zone() returns text
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select t.timezone from core.tenants t where t.id = core.require_tenant());
+end
+$$;
+
+comment on function core.tenant_zone() is 'about=The time zone of the tenant, for the day of an instant that belongs to no clinic. IM003 no tenant.';
+
 create function core.tenant_today() returns date
   language plpgsql
   stable
@@ -56,7 +69,7 @@ create function core.tenant_today() returns date
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return (select (now() at time zone t.timezone)::date from core.tenants t where t.id = core.require_tenant());
+  return (now() at time zone core.tenant_zone())::date;
 end
 $$;
 

@@ -27,7 +27,7 @@ to kernel_app, kernel_ro, audit_reader, audit_writer, retention_job, imhotep_pla
 grant execute on function
   core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.set_reason(text),
   core.setting(text), core.environment(), core.assert_not_production(), core.active_tenants(),
-  core.tenant_today(), core.period_key(text, date), core.next_number(text, text, date),
+  core.tenant_zone(), core.tenant_today(), core.period_key(text, date), core.next_number(text, text, date),
   core.next_default_number(text, text, text, int, text, date),
   core.configure_series(text, text, text, int, text, boolean, text, int),
   core.idempotent_begin(text, text, bytea, interval), core.idempotent_finish(text, text, jsonb, text),
@@ -38,7 +38,7 @@ to kernel_app;
 
 grant execute on function
   core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.setting(text), core.environment(), core.active_tenants(),
-  core.tenant_today() -- views ask it as their reader
+  core.tenant_zone(), core.tenant_today() -- views ask them as their reader
 to kernel_ro, audit_reader, audit_writer, retention_job;
 
 grant execute on function

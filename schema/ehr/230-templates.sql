@@ -22,7 +22,7 @@ $$;
 
 comment on function ehr.lock_template(uuid) is 'about=The tenant''s template, locked until the transaction ends. IM005 no such template, or a shared one.';
 
-create function ehr.activate_template(p_template_id uuid, p_effective_from date default current_date)
+create function ehr.activate_template(p_template_id uuid, p_effective_from date default core.tenant_today())
   returns ehr.document_templates
   language plpgsql
   security definer

@@ -9,7 +9,7 @@ create table fhir.concept_maps (
   target_system text not null,
   target_code text not null,
   equivalence text not null,
-  valid_during daterange not null default daterange(current_date, null),
+  valid_during daterange not null default daterange(current_date - 1, null), -- today wherever the tenant is
   reviewed_by uuid,
   row_version integer not null default 1,
   created_at timestamptz not null default now(),

@@ -57,7 +57,7 @@ create function fhir.translate_code(
   p_source_system text,
   p_source_code text,
   p_target_system text,
-  p_on date default current_date
+  p_on date default core.tenant_today()
 ) returns table (target_code text, equivalence text, is_own boolean)
   language sql
   stable
@@ -76,4 +76,4 @@ as $$
     m.target_code
 $$;
 
-comment on function fhir.translate_code(text, text, text, date) is 'about=What a code is in another system on a day: the tenant''s own mappings first, the closest first. unmatched has an empty code: somebody looked and found none. No row: nobody looked.';
+comment on function fhir.translate_code(text, text, text, date) is 'about=What a code is in another system on a day, by default the tenant''s: the tenant''s own mappings first, the closest first. unmatched has an empty code: somebody looked and found none. No row: nobody looked. IM003 no tenant and no day.';

@@ -82,7 +82,7 @@ begin
       v_sample.storage_position := p_details ->> 'storage_position';
       v_sample.retain_until := coalesce(
         (p_details ->> 'retain_until')::date, v_sample.retain_until,
-        (v_at at time zone 'UTC')::date + coalesce((core.setting('laboratory.retain_days') #>> '{}')::int, 7)
+        (v_at at time zone core.tenant_zone())::date + coalesce((core.setting('laboratory.retain_days') #>> '{}')::int, 7)
       );
     when 'disposed' then
       -- a hold that is being placed is waited for
@@ -91,7 +91,7 @@ begin
         raise exception 'sample % is under a legal hold', p_sample.id
           using errcode = 'IM007', hint = 'keep it until the hold is lifted';
       end if;
-      if v_sample.retain_until > current_date and p_reason_code is null then
+      if v_sample.retain_until > core.tenant_today() and p_reason_code is null then
         raise exception 'sample % is to be kept until %', p_sample.id, v_sample.retain_until
           using errcode = 'IM002', hint = 'wait, or send the reason code of the early disposal';
       end if;

@@ -13,7 +13,7 @@ select
   p.birth_date,
   p.birth_date_precision,
   extract(
-    year from age(coalesce((p.deceased_at at time zone 'UTC')::date, (select core.tenant_today())), p.birth_date)
+    year from age((coalesce(p.deceased_at, now()) at time zone (select core.tenant_zone()))::date, p.birth_date)
   )::int as age_years,
   p.deceased_at,
   p.blood_group,

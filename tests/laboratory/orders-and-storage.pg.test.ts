@@ -20,7 +20,7 @@ import {
 } from '../../packages/domain/src/laboratory/results.ts'
 import { accessionOrder, changeSampleState } from '../../packages/domain/src/laboratory/samples.ts'
 import { at } from '../races/clinic.fixture.ts'
-import { contextOf } from '../support/tenants.ts'
+import { contextOf, moveToAnotherDay } from '../support/tenants.ts'
 
 let laboratory: Laboratory
 let close: () => Promise<void>
@@ -228,6 +228,33 @@ test('storage: one sample a position; disposal waits for the date, and for a leg
     }
   })
   await assert.rejects(disposing, { sqlstate: 'IM007' }, 'a disposal waits for a hold that is being placed')
+})
+
+test('storage: days are those of the tenant, also while the server is in another one', async () => {
+  const { asFirst, hospital } = laboratory
+  const { samples } = await orderOnBench(laboratory, ['HB'])
+  const sampleId = at(samples, 0).id
+  const move = (to: 'stored' | 'disposed') => asFirst((tx) => changeSampleState(tx, { sampleId, to }))
+  const keepFor = (days: number) =>
+    asSuperuser(`update laboratory.samples set retain_until = core.tenant_today() + $2::int where id = $1`, [
+      sampleId,
+      days,
+    ])
+  await moveToAnotherDay(hospital.admin, hospital.tenant)
+  try {
+    await move('stored')
+    const [kept] = await asFirst((tx) =>
+      tx.query('select retain_until - core.tenant_today() as days from laboratory.samples where id = $1', [sampleId]),
+    )
+    await keepFor(1)
+    await assert.rejects(move('disposed'), { sqlstate: 'IM002' })
+    await keepFor(0)
+    await move('disposed')
+
+    assert.deepEqual(kept, { days: 7 })
+  } finally {
+    await asSuperuser(`update core.tenants set timezone = 'Asia/Kolkata' where id = $1`, [hospital.tenant])
+  }
 })
 
 test('a correction of a partial report makes a new version, and the final report follows it', async () => {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { withTenant } from '@imhotep/kernel'
 import type { RaceClinic } from '../races/clinic.fixture.ts'
+import { contextOf, moveToAnotherDay } from '../support/tenants.ts'
 import { identifier, openClinic, register, registered } from './patients.fixture.ts'
 
 /** Twelve digits with a right Verhoeff check digit, as an Aadhaar number has; nobody's. */
@@ -88,4 +90,28 @@ test('patient_summary: one row a patient, with what the module knows of them', a
     abha_verified: false,
     merged_duplicates: 0,
   })
+})
+
+test('patient_summary: the age at death counts the days where the tenant is', async () => {
+  const ids = [await registered(clinic, { given_name: 'Last' }), await registered(clinic, { given_name: 'Next' })]
+
+  const ages = await withTenant(clinic.superuser, contextOf(clinic.tenant), async (tx) => {
+    await moveToAnotherDay(tx, clinic.tenant)
+    for (const [day, id] of ids.entries()) {
+      await tx.query(
+        `update patient.patients
+         set status = 'deceased', deceased_at = now(), birth_date = core.tenant_today() + $2::int - interval '50 years'
+         where id = $1`,
+        [id, day],
+      )
+    }
+    const rows = await tx.query<{ age: number }>(
+      'select age_years as age from patient.patient_summary where patient_id = any ($1) order by birth_date',
+      [ids],
+    )
+    await tx.query(`update core.tenants set timezone = 'Asia/Kolkata' where id = $1`, [clinic.tenant])
+    return rows.map(({ age }) => age)
+  })
+
+  assert.deepEqual(ages, [50, 49], 'of the birthday, and of the day before')
 })

@@ -12,6 +12,17 @@ export async function makeTenant(superuser: Database, id: string = randomUUID())
   return id
 }
 
+/** Moves a tenant to where it is another day than on the server. */
+export async function moveToAnotherDay(superuser: Pick<Database, 'query'>, tenant: string): Promise<void> {
+  await superuser.query(
+    `update core.tenants t
+     set timezone = z.zone
+     from unnest(array['Etc/GMT+12', 'Pacific/Kiritimati']) as z (zone)
+     where t.id = $1 and (now() at time zone z.zone)::date <> current_date`,
+    [tenant],
+  )
+}
+
 /** A request of some user in a tenant. */
 export function contextOf(tenant: string, rest: Partial<RequestContext> = {}): RequestContext {
   return { tenant, user: randomUUID(), role: 'doctor', purpose: 'TREAT', ...rest }

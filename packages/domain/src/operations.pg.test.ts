@@ -14,6 +14,7 @@ const others: Readonly<Record<string, string>> = {
   'core.patients_known': 'policies ask it where users are limited to the patients they treat',
   'core.listed_patients': 'core.patients_in_care and core.patients_known read the list with it',
   'core.period_key': 'helper of core.next_number',
+  'core.tenant_zone': 'views and operations count days by it',
   'core.tenant_today': 'operations and core.next_number count days by it',
   'core.next_default_number': 'operations call it for the numbers of their rows',
   'patient.ids_of': 'views and operations of all modules read the rows of merged records with it',

@@ -9,6 +9,7 @@ import {
   ReasonRequiredError,
   StaleVersionError,
 } from '@imhotep/postgres'
+import { moveToAnotherDay } from '../../../../tests/support/tenants.ts'
 import { addPatient, digest, withHospital } from '../hospital.fixture.ts'
 import { addDocument, type AddDocumentInput } from './add-document.ts'
 import { discardDocument, finaliseDocument, markDocumentInError, recordVirusScan } from './move-document.ts'
@@ -152,7 +153,7 @@ test('signDocument: signs what was read, once for each meaning', () =>
   }))
 
 test('templates: approved by another than the author, and never changed afterwards', () =>
-  withHospital(async ({ run, users, tenant }) => {
+  withHospital(async ({ admin, run, users, tenant }) => {
     const draft = (version: number) =>
       run(async (tx) => {
         const [row] = await tx.query<{ id: string }>(
@@ -173,6 +174,16 @@ test('templates: approved by another than the author, and never changed afterwar
     const active = await run((tx) => activateTemplate(tx, two, '2026-04-01'), { user: users[1] })
     const withdrawn = await run((tx) => withdrawTemplate(tx, unused, 'not needed'))
     const first = await run((tx) => tx.query('select status from ehr.document_templates where id = $1', [one]))
+
+    await moveToAnotherDay(admin, tenant)
+    const third = await draft(4)
+    await run((tx) => activateTemplate(tx, third), { user: users[1] })
+    const [since] = await run((tx) =>
+      tx.query('select effective_from = core.tenant_today() as "isToday" from ehr.document_templates where id = $1', [
+        third,
+      ]),
+    )
+    assert.deepEqual(since, { isToday: true })
 
     assert.deepEqual([active.status, withdrawn.status, first], ['active', 'withdrawn', [{ status: 'retired' }]])
     await assert.rejects(

@@ -13,7 +13,7 @@ const templateColumns = 'id, code, version, locale, status'
 
 export const activateTemplateSql = `
 select ${templateColumns}
-from ehr.activate_template($1, coalesce($2::date, current_date))`
+from ehr.activate_template($1, coalesce($2::date, core.tenant_today()))`
 
 /**
  * Approves a draft, which its author cannot, and retires the version in use. `effectiveFrom` is YYYY-MM-DD, default today.

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
+import { withTenant } from '@imhotep/kernel'
 import { IllegalTransitionError, NotFoundError, StaleVersionError } from '@imhotep/postgres'
+import { contextOf, moveToAnotherDay } from '../../../../tests/support/tenants.ts'
 import { digest, withHospital } from '../hospital.fixture.ts'
 import { resourceHistory, storeVersion, type StoreVersionInput } from './resource-versions.ts'
 import { activateValueSet, saveValueSet, searchConcepts, translateCode, valueSetContains } from './terminology.ts'
@@ -124,6 +126,29 @@ test('translate_code: the tenant’s own mapping first, the closest first, and o
 
     assert.deepEqual(await translate('2026-01-01'), ['20509-6', '718-7', '30313-1'])
     assert.deepEqual(await translate('2015-01-01'), ['59260-0'])
+    await moveToAnotherDay(admin, tenant)
+    await withTenant(admin, contextOf(tenant), (tx) =>
+      tx.query(
+        `insert into fhir.concept_maps
+           (tenant_id, source_system, source_code, target_system, target_code, equivalence, valid_during)
+         values ($1, 'urn:test:local', 'K', 'http://loinc.org', '2823-3', 'equivalent',
+           daterange(core.tenant_today(), core.tenant_today() + 1))`,
+        [tenant],
+      ),
+    )
+    await admin.query(
+      `insert into fhir.concept_maps (tenant_id, source_system, source_code, target_system, target_code, equivalence)
+       values ($1, 'urn:test:local', 'K', 'http://loinc.org', '6298-4', 'wider')`,
+      [tenant],
+    )
+    const today = await run((tx) =>
+      translateCode(tx, { sourceSystem: 'urn:test:local', sourceCode: 'K', targetSystem: 'http://loinc.org' }),
+    )
+    assert.deepEqual(
+      today.map(({ targetCode }) => targetCode),
+      ['2823-3', '6298-4'],
+      'of today where the tenant is, and written just now',
+    )
     await assert.rejects(map(null, '718-8', 'equivalent', '[2020-01-01,)'), {
       constraint: 'concept_maps_loinc_check_digit',
     })

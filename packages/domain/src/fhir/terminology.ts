@@ -95,7 +95,7 @@ export interface CodeTranslation {
 
 export const translateCodeSql = `
 select target_code as "targetCode", equivalence, is_own as "isOwn"
-from fhir.translate_code($1, $2, $3, coalesce($4::date, current_date))`
+from fhir.translate_code($1, $2, $3, coalesce($4::date, core.tenant_today()))`
 
 /** What a code is in another system, the tenant's own mappings first, the closest first. */
 export async function translateCode(tx: Transaction, input: TranslateCodeInput): Promise<CodeTranslation[]> {
