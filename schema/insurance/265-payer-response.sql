@@ -176,6 +176,11 @@ begin
     decided_at = case when v_answer = 'queried' then c.decided_at else now() end
   where c.tenant_id = v_claim.tenant_id and c.id = v_claim.id
   returning c.* into v_claim;
+  update insurance.insurance_claims f
+  set pre_auth_ref = v_claim.pre_auth_ref
+  where
+    f.tenant_id = v_claim.tenant_id and f.related_claim_id = v_claim.id and v_claim.use = 'preauthorization'
+    and f.use = 'claim' and f.status in ('draft', 'ready') and f.pre_auth_ref is distinct from v_claim.pre_auth_ref;
 
   if v_answer = 'queried' then
     perform insurance.raise_query(v_claim, p_response -> 'query');

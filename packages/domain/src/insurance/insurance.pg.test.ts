@@ -651,6 +651,21 @@ test('a claim keeps the reference of its pre-authorisation, whatever the answer 
   assert.equal(await claimState(preauthId), 'closed 0.00')
 })
 
+test('a claim that is drafted takes over the reference under which its pre-authorisation is approved anew', async () => {
+  const place = scheme()
+  const { run } = place.hospital
+  const { claimId, preauthId, who } = await claimDraft(place)
+  const asked = await run((tx) => requestCancellation(tx, preauthId, 'perhaps another hospital'))
+  await answer(place, asked.correlationId, approval({ preAuthRef: 'ANEW' }))
+  await approveSummary(place, who)
+  await authenticate(place, who, 'discharge')
+  await addPaper(place, claimId, 'ot_note')
+
+  const claim = await run((tx) => submitClaim(tx, claimId))
+
+  assert.deepEqual([claim.status, claim.preAuthRef], ['submitted', 'ANEW'])
+})
+
 test('payments: one per transfer and claim, more than approved is disputed and needs a reason', async () => {
   const place = scheme()
   const { run } = place.hospital
