@@ -29,3 +29,25 @@ end
 $$;
 
 comment on function payment.check_payment_items() is 'about=At commit: the items of a payment add up to its amount (IM553). Argument: the column that holds the payment''s id.';
+
+create function payment.check_refund_reference() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if core.looks_like_pan(new.provider_ref) and exists (
+    select
+    from payment.payments p
+    where p.tenant_id = new.tenant_id and p.id = new.payment_id and p.intent_id is null
+  ) then
+    raise exception 'the reference of refund % looks like a card number', new.id
+      using
+        errcode = '23514', constraint = 'refunds_no_card_number',
+        hint = 'enter the reference that the bank or terminal printed, without the card number';
+  end if;
+  return new;
+end
+$$;
+
+comment on function payment.check_refund_reference() is 'about=Before the reference of a refund is written: what came in at the counter goes back with a typed reference, which is no card number (23514). One that a provider issued may look like it.';

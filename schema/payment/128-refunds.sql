@@ -77,6 +77,9 @@ create policy tenant_isolation on payment.refunds
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create trigger refunds_typed_reference before insert or update of provider_ref on payment.refunds
+  for each row when (new.provider_ref is not null)
+  execute function payment.check_refund_reference();
 create trigger refunds_touch before update on payment.refunds
   for each row execute function core.update_updated_at_column('row_version');
 create trigger refunds_transition before insert or update of status on payment.refunds

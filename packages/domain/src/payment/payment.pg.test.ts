@@ -691,6 +691,25 @@ test('a reference that the provider issued may be a number like that of a card; 
     )
   }))
 
+test('a refund of money that came in at the counter has a typed reference: no card number, but any reference of a bank', () =>
+  withHospital(async (hospital) => {
+    const { run, users } = hospital
+    const { accountId } = await addBill(hospital, '300')
+    const payment = await advance(hospital, accountId, '100')
+    const refund = await run((tx) =>
+      requestRefund(tx, { key: 'refund-01', paymentId: payment.id, amount: '10', reason: 'left over' }),
+    )
+    await run((tx) => approveRefund(tx, refund.id), { user: users[1] })
+    const record = (outcome: 'processing' | 'completed' | 'failed', providerRef: string) =>
+      run((tx) => recordRefundResult(tx, { refundId: refund.id, outcome, providerRef }))
+
+    await assert.rejects(record('completed', '4111111111111111'), { constraint: 'refunds_no_card_number' })
+    await assert.rejects(record('failed', '378282246310005'), { constraint: 'refunds_no_card_number' })
+    await record('processing', '411111111117') // a UPI reference has twelve digits, these pass Luhn's test
+    await record('failed', '4111111111111112')
+    await record('completed', 'HDFCR52026010212345678')
+  }))
+
 test('refunds and disputes of one payment: no refund leaves while it is disputed, and both fit into its amount', () =>
   withHospital(async (hospital) => {
     const { run, users } = hospital
