@@ -570,6 +570,32 @@ test('surgery: a consent that was given for another stay does not count (IM006)'
   assert.equal((await hospital.run((tx) => signInProcedure(tx, id))).status, 'in_progress')
 })
 
+test('surgery: a consent that is withdrawn ends for the operation that rests on it, and for no other', async () => {
+  const { encounterId, patientId } = await addStay(hospital)
+  const plan = { encounterId, kind: 'surgery', codeSystem: 'urn:test', display: 'Operation' } as const
+  const planned = async (code: string) => {
+    const { id } = await hospital.run((tx) =>
+      planProcedure(tx, { ...plan, code, primarySurgeonId: hospital.doctors[0] }),
+    )
+    await giveConsent(id, patientId)
+    return id
+  }
+  const [knee, hip] = [await planned('P1'), await planned('P2')]
+  await asAdmin(hospital, (query) =>
+    query(
+      `update compliance.consents set status = 'withdrawn', withdrawn_at = now()
+       where id = (select consent_id from clinical.procedures where id = $1)`,
+      [knee],
+    ),
+  )
+
+  await assert.rejects(
+    hospital.run((tx) => signInProcedure(tx, knee)),
+    { sqlstate: 'IM006' },
+  )
+  assert.equal((await hospital.run((tx) => signInProcedure(tx, hip))).status, 'in_progress')
+})
+
 test('surgery: what the patient said under a record that was merged counts, and a later denial stops it (IM006)', async () => {
   const { encounterId, patientId } = await addStay(hospital)
   const duplicateId = await addPerson(hospital)
