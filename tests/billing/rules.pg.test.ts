@@ -5,7 +5,7 @@ import { withTenant } from '@imhotep/kernel'
 import type { Transaction } from '@imhotep/postgres'
 import { contextOf } from '../support/tenants.ts'
 import { addDoctors, addPatients, at, openRaceClinic, type RaceClinic } from '../races/clinic.fixture.ts'
-import { addBill, addUsers, openMoneyAccount, type Bill } from './money.fixture.ts'
+import { addBill, addUsers, booksOutOfStep, openMoneyAccount, type Bill } from './money.fixture.ts'
 
 let clinic: RaceClinic
 let cashier: string
@@ -133,16 +133,7 @@ test('billing.tariffs: two prices for one charge, payer, class and clinic never 
 })
 
 test('billing.allocate: a patient of the scheme never pays what the scheme is billed (IM006)', async () => {
-  const payer = randomUUID()
-  await superuser((tx) =>
-    tx.query(
-      `insert into insurance.payers
-        (tenant_id, id, code, name, kind, preauth_tat_minutes, query_response_hours, claim_submit_days, settle_days,
-        rules_effective)
-      values ($1, $2, $3, 'Scheme', 'government_scheme', 60, 24, 7, 15, '[2020-01-01,)')`,
-      [clinic.tenant, payer, `P${payer.slice(0, 8)}`],
-    ),
-  )
+  const payer = await addPayer(clinic)
   const account = await openMoneyAccount(clinic, { payerClass: 'pmjay' })
   const { invoiceId } = await addBill(clinic, account, 100, payer)
   const [payment] = await clinic.as(
@@ -159,6 +150,40 @@ test('billing.allocate: a patient of the scheme never pays what the scheme is bi
   )
   const [row] = await clinic.superuser.query('select balance from billing.accounts where id = $1', [account.accountId])
   assert.deepEqual(row, { balance: '-100.00' })
+})
+
+test('booksOutOfStep: knows money and credit of one account that pay a bill of another, and what a payer owes', async (t) => {
+  const own = await openRaceClinic(2)
+  t.after(() => own.close())
+  const cashierHere = at(await addUsers(own, 1), 0)
+  const payer = await addPayer(own)
+  const one = await openMoneyAccount(own)
+  const other = await openMoneyAccount(own, { patient: one.patient })
+  const [paid, open, owed] = [
+    await addBill(own, one, 300),
+    await addBill(own, other, 200),
+    await addBill(own, other, 500, payer),
+  ]
+  await own.as(async (tx) => {
+    const [payment] = await tx.query<{ id: string }>(
+      `select id from payment.receive('two-accounts', 'upi', 700, null, $1)`,
+      [one.accountId],
+    )
+    for (const [invoice, amount] of [
+      [paid, 300],
+      [open, 100],
+      [owed, 250],
+    ] as const)
+      await tx.query('select payment.allocate($1, $2, $3)', [payment?.id, invoice.invoiceId, amount])
+    await tx.query(`select billing.allocate_credit(n.id, $2, 100) from billing.issue_credit_note($1, 'not done') n`, [
+      paid.invoiceId,
+      open.invoiceId,
+    ])
+  }, cashierHere)
+
+  assert.deepEqual(await booksOutOfStep(own), [])
+  await own.asSuperuser('update billing.accounts set total_paid = total_paid + 1 where id = $1', [other.accountId])
+  assert.equal((await booksOutOfStep(own)).length, 1)
 })
 
 test('clinical.admissions: not cleared for discharge while charges are unbilled or more than the credit is owed (IM203)', async () => {
@@ -247,4 +272,16 @@ function issue(tx: Transaction, invoice: string, number: string): Promise<unknow
     set status = 'issued', invoice_number = $2, fiscal_year = 'FY2030-31', issued_at = now() where id = $1`,
     [invoice, number],
   )
+}
+
+async function addPayer({ asSuperuser, tenant }: RaceClinic): Promise<string> {
+  const payer = randomUUID()
+  await asSuperuser(
+    `insert into insurance.payers
+      (tenant_id, id, code, name, kind, preauth_tat_minutes, query_response_hours, claim_submit_days, settle_days,
+      rules_effective)
+    values ($1, $2, $3, 'Scheme', 'government_scheme', 60, 24, 7, 15, '[2020-01-01,)')`,
+    [tenant, payer, `P${payer.slice(0, 8)}`],
+  )
+  return payer
 }
