@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { withTenant, type RequestContext } from '@imhotep/kernel'
-import { connect, EntityNotActiveError, EntityUnknownError, type Transaction } from '@imhotep/postgres'
+import { connect, EntityNotActiveError, EntityUnknownError, type Database, type Transaction } from '@imhotep/postgres'
 import { contextOf, makeTenant } from '../support/tenants.ts'
 import { addDonor } from './rows.fixture.ts'
 import { serviceDatabase, type ServiceDatabase } from './service-databases.fixture.ts'
@@ -170,6 +170,75 @@ describe('two services, each on a database of its own', () => {
     ])
   })
 
+  test('a result has its day by the clock of its clinic, and one whose clinic is not known has one too', async () => {
+    const [patient, clinic] = [randomUUID(), randomUUID()]
+    const hear = (version: number, lifecycle: string) =>
+      inLab((tx) =>
+        tx.query(`select core.apply_entity_event('facility', 'facility.clinics', $1, $2, $3)`, [
+          clinic,
+          version,
+          { lifecycle, attrs: { code: 'C2', name: 'A clinic', timezone: 'Asia/Kolkata' } },
+        ]),
+      )
+    await tell(patient, 1)
+    await hear(1, 'active')
+    const at = { tenant_id: context.tenant, due_at: '2026-05-02T00:00:00Z' }
+    const order = await addUnchecked(lab.db, 'laboratory.lab_orders', {
+      ...at,
+      order_number: 'L-1',
+      patient_id: patient,
+      clinic_id: clinic,
+      source: 'opd',
+      external_doctor: 'From outside',
+      priority: 'routine',
+      ordered_at: '2026-05-01T00:00:00Z',
+    })
+    const item = await addUnchecked(lab.db, 'laboratory.lab_order_items', {
+      ...at,
+      order_id: order,
+      test_id: randomUUID(),
+      position: 1,
+    })
+    const day = async () => {
+      const [row] = await inLab((tx) =>
+        tx.query(
+          `select laboratory.day_of(r)::text as day
+           from jsonb_populate_record(null::laboratory.lab_results, $1) r`,
+          [{ tenant_id: context.tenant, order_item_id: item, resulted_at: '2026-05-01T20:00:00Z' }],
+        ),
+      )
+      return row
+    }
+    const known = await day()
+    await hear(2, 'deleted')
+
+    assert.deepEqual([known, await day()], [{ day: '2026-05-02' }, { day: '2026-05-01' }])
+  })
+
+  test('ageing: a bill whose clinic is not known is owed all the same, by the days of UTC', async () => {
+    await using billing = await serviceDatabase('billing')
+    const { tenant } = contextOf(await makeTenant(billing.db))
+    await addUnchecked(billing.db, 'billing.invoices', {
+      tenant_id: tenant,
+      kind: 'bill_of_supply',
+      series: '',
+      invoice_number: 'B-1',
+      fiscal_year: '2026',
+      account_id: randomUUID(),
+      patient_id: randomUUID(),
+      clinic_id: randomUUID(),
+      issued_at: new Date(Date.now() - 40 * 86_400_000).toISOString(),
+      subtotal: 70,
+      total: 70,
+      currency: 'INR',
+      status: 'issued',
+    })
+
+    const owed = await billing.db.query('select open, days_overdue, bucket from billing.ageing')
+
+    assert.deepEqual(owed, [{ open: '70.00', days_overdue: 40, bucket: '31-60' }])
+  })
+
   test('a month of the log is kept while a hold is heard of, of a tenant that has rows in it', async () => {
     const hold = randomUUID()
     const hear = (version: number, status: string) =>
@@ -281,4 +350,18 @@ async function untilWaiting({ db }: ServiceDatabase): Promise<void> {
     )
     if ((row?.n ?? 0) > 0) return
   }
+}
+
+/** Writes a row past triggers and references, and returns its id: what came when more was known. */
+async function addUnchecked(db: Database, table: string, values: Record<string, unknown>): Promise<string> {
+  const row = { id: randomUUID(), ...values }
+  const columns = Object.keys(row).join(', ')
+  await db.transaction(async (tx) => {
+    await tx.query('set local session_replication_role = replica')
+    await tx.query(
+      `insert into ${table} (${columns}) select ${columns} from jsonb_populate_record(null::${table}, $1)`,
+      [row],
+    )
+  })
+  return row.id
 }

@@ -14,6 +14,7 @@ import {
   RefundTooMuchError,
   SourceExhaustedError,
   TotalsMismatchError,
+  type Transaction,
 } from '@imhotep/postgres'
 import { closeAccount, setAccountStatus } from '../billing/accounts.ts'
 import { accountsOutOfStep, addAccount, addChargeCode, asAdmin, charge, ledger } from '../billing/billing.fixture.ts'
@@ -708,6 +709,32 @@ test('a refund of money that came in at the counter has a typed reference: no ca
     await record('processing', '411111111117') // a UPI reference has twelve digits, these pass Luhn's test
     await record('failed', '4111111111111112')
     await record('completed', 'HDFCR52026010212345678')
+  }))
+
+test('refunds that are asked for at the same time: the second waits, and finds what the first has left', () =>
+  withHospital(async (hospital) => {
+    const { run, admin } = hospital
+    const { accountId } = await addBill(hospital, '300')
+    const payment = await advance(hospital, accountId, '100')
+    const ask = (tx: Transaction, key: string) =>
+      requestRefund(tx, { key, paymentId: payment.id, amount: '60', reason: 'left over' })
+    let second: Promise<unknown> = Promise.resolve()
+
+    await run(async (tx) => {
+      await ask(tx, 'refund-01')
+      const [self] = await tx.query<{ pid: number }>('select pg_backend_pid() as pid')
+      second = run((other) => ask(other, 'refund-02'))
+      second.catch(() => undefined)
+      for (let isWaiting = false; !isWaiting;) {
+        const [row] = await admin.query<{ isWaiting: boolean }>(
+          'select exists (select from pg_locks l where $1 = any (pg_blocking_pids(l.pid))) as "isWaiting"',
+          [self?.pid],
+        )
+        isWaiting = row?.isWaiting ?? false
+      }
+    })
+
+    await assert.rejects(second, { sqlstate: 'IM582' })
   }))
 
 test('refunds and disputes of one payment: no refund leaves while it is disputed, and both fit into its amount', () =>
