@@ -4446,6 +4446,28 @@ $$;
 
 comment on function payment.check_payment_items() is 'about=At commit: the items of a payment add up to its amount (IM553). Argument: the column that holds the payment''s id.';
 
+create or replace function payment.check_refund_reference() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if core.looks_like_pan(new.provider_ref) and exists (
+    select
+    from payment.payments p
+    where p.tenant_id = new.tenant_id and p.id = new.payment_id and p.intent_id is null
+  ) then
+    raise exception 'the reference of refund % looks like a card number', new.id
+      using
+        errcode = '23514', constraint = 'refunds_no_card_number',
+        hint = 'enter the reference that the bank or terminal printed, without the card number';
+  end if;
+  return new;
+end
+$$;
+
+comment on function payment.check_refund_reference() is 'about=Before the reference of a refund is written: what came in at the counter goes back with a typed reference, which is no card number (23514). One that a provider issued may look like it.';
+
 -- tasking: foundation
 
 -- Tasks, their verification in the EMR, and handover between shifts, also for devices that work offline.
@@ -8428,7 +8450,7 @@ create table if not exists fhir.concept_maps (
   target_system text not null,
   target_code text not null,
   equivalence text not null,
-  valid_during daterange not null default daterange(current_date, null),
+  valid_during daterange not null default daterange(current_date - 1, null), -- today wherever the tenant is
   reviewed_by uuid,
   row_version integer not null default 1,
   created_at timestamptz not null default now(),
@@ -22008,7 +22030,7 @@ comment on column blood_bank.blood_issues.pre_vitals is 'class=phi;about=Vital s
 comment on column blood_bank.blood_issues.post_vitals is 'class=phi;about=Vital signs after.';
 comment on column blood_bank.blood_issues.returned_at is 'class=phi;about=When the unit came back unused, or was reported destroyed.';
 comment on column blood_bank.blood_issues.return_reason is 'class=phi;about=Why it came back.';
-comment on column blood_bank.blood_issues.warnings is 'class=phi;about=What was accepted knowingly or noticed: rhd_override, group_unconfirmed, platelets_of_other_group, least_incompatible, not_crossmatched, incompatible_afterwards, over_four_hours.';
+comment on column blood_bank.blood_issues.warnings is 'class=phi;about=What was accepted knowingly or noticed: without_consent, rhd_override, group_unconfirmed, platelets_of_other_group, least_incompatible, not_crossmatched, incompatible_afterwards, over_four_hours.';
 comment on column blood_bank.blood_issues.status is 'class=phi;about=issued, transfusing, stopped, completed or returned.';
 select core.comment_standard_columns('blood_bank.blood_issues');
 
@@ -22594,8 +22616,8 @@ on conflict (machine, from_state, to_state) do nothing;
 -- only operations write
 grant select on medication.dispenses to medication_app, medication_ro;
 
--- The lines of a dispense, one a batch: each is one movement of the stock ledger. Lines are never changed; goods that
--- come back are lines of a return with a negative quantity that name the line they come from.
+-- The lines of a dispense, each one movement of the stock ledger. A batch may be given in two lines, as at two prices. Lines
+-- are never changed; goods that come back are lines of a return with a negative quantity that name the line they come from.
 create table if not exists medication.dispense_items (
   tenant_id uuid not null,
   id uuid not null default core.uuid_v7(),
@@ -22617,10 +22639,6 @@ create table if not exists medication.dispense_items (
   created_at timestamptz not null default now(),
   created_by uuid default core.current_user_id(),
   constraint dispense_items_pkey primary key (tenant_id, id),
-  -- a batch that was named may be the one that a reservation took as well
-  constraint dispense_items_batch_once unique nulls not distinct (
-    tenant_id, dispense_id, batch_id, prescription_item_id, return_of_item_id, reservation_id
-  ),
   constraint dispense_items_one_movement_each unique (tenant_id, movement_id),
   constraint dispense_items_quantity_not_zero check (quantity <> 0),
   constraint dispense_items_negative_is_return check ((quantity < 0) = (return_of_item_id is not null)),
@@ -22646,6 +22664,7 @@ create table if not exists medication.dispense_items (
     foreign key (tenant_id, movement_id) references inventory.stock_movements (tenant_id, id)
 );
 
+create index if not exists dispense_items_dispense_idx on medication.dispense_items (tenant_id, dispense_id);
 create index if not exists dispense_items_prescription_item_idx on medication.dispense_items (tenant_id, prescription_item_id)
   where prescription_item_id is not null;
 create index if not exists dispense_items_return_of_item_idx on medication.dispense_items (tenant_id, return_of_item_id)
@@ -23453,6 +23472,9 @@ create policy tenant_isolation on payment.refunds
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger refunds_typed_reference before insert or update of provider_ref on payment.refunds
+  for each row when (new.provider_ref is not null)
+  execute function payment.check_refund_reference();
 create or replace trigger refunds_touch before update on payment.refunds
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger refunds_transition before insert or update of status on payment.refunds
@@ -24801,6 +24823,19 @@ $$;
 
 comment on function core.period_key(text, date) is 'about=The key of the period that a date falls into; a fiscal year starts in the month of setting core.fiscal_year_start_month (default April).';
 
+create or replace function core.tenant_zone() returns text
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select t.timezone from core.tenants t where t.id = core.require_tenant());
+end
+$$;
+
+comment on function core.tenant_zone() is 'about=The time zone of the tenant, for the day of an instant that belongs to no clinic. IM003 no tenant.';
+
 create or replace function core.tenant_today() returns date
   language plpgsql
   stable
@@ -24808,7 +24843,7 @@ create or replace function core.tenant_today() returns date
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return (select (now() at time zone t.timezone)::date from core.tenants t where t.id = core.require_tenant());
+  return (now() at time zone core.tenant_zone())::date;
 end
 $$;
 
@@ -25983,23 +26018,65 @@ $$;
 
 comment on function audit.chain_head(text) is 'about=The last seal of the tenant''s log, how many rows are sealed and how many not yet. Keep the digest elsewhere: whoever rewrites the whole chain cannot rewrite your copy.';
 
--- Retention: a month of evidence is dropped as a whole, after its time, by the retention job alone.
-create or replace function audit.drop_expired_partitions(p_keep interval default interval '7 years') returns text[]
+-- Retention: a month of evidence is dropped as a whole, after its time, by the retention job alone. A month holds the rows
+-- of all tenants, so the hold of one of them keeps it for all.
+create or replace function audit.tenants_under_hold() returns setof uuid
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
+begin
+  if to_regprocedure('compliance.tenants_under_hold()') is not null then -- a clinic has no such module
+    return query execute 'select compliance.tenants_under_hold()';
+  end if;
+end
+$$;
+
+comment on function audit.tenants_under_hold() is 'about=Tenants with an active legal hold, whatever it covers; until the end of the transaction no hold is placed.';
+
+-- Nobody sees all tenants' rows, the owner of the log included. To learn whose rows a month holds, the owner stops being
+-- bound by the policy for this transaction, under a lock that lets nobody else in meanwhile; a rollback undoes both.
+create or replace function audit.tenants_in(p_partition regclass) returns setof uuid
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute pg_catalog.format('alter table %s no force row level security', p_partition);
+  return query execute pg_catalog.format(
+    -- one step along the primary key per tenant
+    'with recursive t (id) as (
+      (select l.tenant_id from %1$s l order by l.tenant_id limit 1)
+      union all
+      select (select l.tenant_id from %1$s l where l.tenant_id > t.id order by l.tenant_id limit 1) from t where t.id is not null
+    )
+    select t.id from t where t.id is not null',
+    p_partition
+  );
+  execute pg_catalog.format('alter table %s force row level security', p_partition);
+end
+$$;
+
+comment on function audit.tenants_in(regclass) is 'about=The tenants that have rows in a month of a log or of the archives. For the owner.';
+
+create or replace function audit.drop_expired_partitions(p_keep interval default interval '7 years') returns text[]
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
 declare
   v_partition record;
+  v_held uuid[];
   v_dropped text[] := '{}';
 begin
   if p_keep < interval '7 years' then
     raise exception 'evidence is kept for at least 7 years'
       using errcode = 'IM006', hint = 'pass an interval of 7 years or more';
   end if;
+  v_held := array(select audit.tenants_under_hold());
   for v_partition in
     select
-      c.oid::pg_catalog.regclass as name,
+      c.oid::pg_catalog.regclass as partition, c.oid::pg_catalog.regclass::text as name,
       pg_catalog.substring(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'TO \(''([^'']+)''\)')::timestamptz as upper_bound
     from pg_catalog.pg_inherits i
     join pg_catalog.pg_class c on c.oid = i.inhrelid
@@ -26011,14 +26088,19 @@ begin
     order by c.relname
   loop
     continue when v_partition.upper_bound is null or v_partition.upper_bound > now() - p_keep;
+    if v_held && array(select audit.tenants_in(v_partition.partition)) then
+      raise warning '% is kept: a tenant that has rows in it is under a legal hold', v_partition.name
+        using errcode = 'IM007', hint = 'run it again when the hold is released';
+      continue;
+    end if;
     execute pg_catalog.format('drop table %s', v_partition.name);
-    v_dropped := v_dropped || v_partition.name::text;
+    v_dropped := v_dropped || v_partition.name;
   end loop;
   return v_dropped;
 end
 $$;
 
-comment on function audit.drop_expired_partitions(interval) is 'about=Drops the monthly partitions of the logs and their archives that ended more than p_keep (at least 7 years) ago and returns their names. IM006 less than 7 years.';
+comment on function audit.drop_expired_partitions(interval) is 'about=Drops the monthly partitions of the logs and their archives that ended more than p_keep (at least 7 years) ago and returns their names. A month with rows of a tenant that has an active legal hold is kept, with a warning IM007. IM006 less than 7 years, 55P03 a hold is being placed.';
 
 -- The form of an archive: rows of one shape (the same columns, the same keys in old_values and new_values) are stored
 -- column by column, so that like stands beside like, and then compressed.
@@ -26346,8 +26428,6 @@ $$;
 
 comment on function audit.ensure_archive_partitions(timestamptz, timestamptz) is 'about=Makes the months of the archives from p_from until before p_to that are missing.';
 
--- Nobody sees all tenants' rows, the owner of the log included. To learn whose rows a month holds, the owner stops being
--- bound by the policy for this transaction, under a lock that lets nobody else in meanwhile; a rollback undoes both.
 create or replace function audit.begin_packing(p_partition regclass) returns setof uuid
   language plpgsql
   security definer
@@ -26359,18 +26439,7 @@ declare
 begin
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('audit.begin_packing', 0));
   perform audit.ensure_archive_partitions(v_log.from_at, v_log.to_at);
-  execute pg_catalog.format('alter table %s no force row level security', p_partition);
-  return query execute pg_catalog.format(
-    -- one step along the primary key per tenant
-    'with recursive t (id) as (
-      (select l.tenant_id from %1$s l order by l.tenant_id limit 1)
-      union all
-      select (select l.tenant_id from %1$s l where l.tenant_id > t.id order by l.tenant_id limit 1) from t where t.id is not null
-    )
-    select t.id from t where t.id is not null',
-    p_partition
-  );
-  execute pg_catalog.format('alter table %s force row level security', p_partition);
+  return query select audit.tenants_in(p_partition);
 end
 $$;
 
@@ -28739,7 +28808,7 @@ create or replace function fhir.translate_code(
   p_source_system text,
   p_source_code text,
   p_target_system text,
-  p_on date default current_date
+  p_on date default core.tenant_today()
 ) returns table (target_code text, equivalence text, is_own boolean)
   language sql
   stable
@@ -28758,7 +28827,7 @@ as $$
     m.target_code
 $$;
 
-comment on function fhir.translate_code(text, text, text, date) is 'about=What a code is in another system on a day: the tenant''s own mappings first, the closest first. unmatched has an empty code: somebody looked and found none. No row: nobody looked.';
+comment on function fhir.translate_code(text, text, text, date) is 'about=What a code is in another system on a day, by default the tenant''s: the tenant''s own mappings first, the closest first. unmatched has an empty code: somebody looked and found none. No row: nobody looked. IM003 no tenant and no day.';
 
 -- The store of renderings: the only writer of fhir.resource_versions.
 create or replace function fhir.store_version(
@@ -34333,7 +34402,7 @@ $$;
 
 comment on function ehr.lock_template(uuid) is 'about=The tenant''s template, locked until the transaction ends. IM005 no such template, or a shared one.';
 
-create or replace function ehr.activate_template(p_template_id uuid, p_effective_from date default current_date)
+create or replace function ehr.activate_template(p_template_id uuid, p_effective_from date default core.tenant_today())
   returns ehr.document_templates
   language plpgsql
   security definer
@@ -35429,6 +35498,22 @@ end
 $$;
 
 comment on function compliance.release_hold(uuid, text) is 'about=Ends a hold, by another user than the one who placed it. IM002 no reason, IM005 no such hold, IM006 the same user, or nobody is signed in.';
+
+create or replace function compliance.tenants_under_hold() returns setof uuid
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- Logs are dropped for all tenants at once, and nobody sees all their holds: the owner looks under a lock that waits for
+  -- holds that are being placed and lets no other in.
+  alter table compliance.legal_holds no force row level security;
+  return query select distinct h.tenant_id from compliance.legal_holds h where h.status = 'active';
+  alter table compliance.legal_holds force row level security;
+end
+$$;
+
+comment on function compliance.tenants_under_hold() is 'about=Tenants with an active hold, whatever it covers; until the end of the transaction no hold is placed. For the kernel, which drops old months of the logs.';
 
 -- How long a person's record is kept. The law counts from the last row of the record, wherever that is.
 create or replace function compliance.set_retention(
@@ -47593,6 +47678,11 @@ begin
     decided_at = case when v_answer = 'queried' then c.decided_at else now() end
   where c.tenant_id = v_claim.tenant_id and c.id = v_claim.id
   returning c.* into v_claim;
+  update insurance.insurance_claims f
+  set pre_auth_ref = v_claim.pre_auth_ref
+  where
+    f.tenant_id = v_claim.tenant_id and f.related_claim_id = v_claim.id and v_claim.use = 'preauthorization'
+    and f.use = 'claim' and f.status in ('draft', 'ready') and f.pre_auth_ref is distinct from v_claim.pre_auth_ref;
 
   if v_answer = 'queried' then
     perform insurance.raise_query(v_claim, p_response -> 'query');
@@ -48897,7 +48987,7 @@ begin
       v_sample.storage_position := p_details ->> 'storage_position';
       v_sample.retain_until := coalesce(
         (p_details ->> 'retain_until')::date, v_sample.retain_until,
-        (v_at at time zone 'UTC')::date + coalesce((core.setting('laboratory.retain_days') #>> '{}')::int, 7)
+        (v_at at time zone core.tenant_zone())::date + coalesce((core.setting('laboratory.retain_days') #>> '{}')::int, 7)
       );
     when 'disposed' then
       -- a hold that is being placed is waited for
@@ -48906,7 +48996,7 @@ begin
         raise exception 'sample % is under a legal hold', p_sample.id
           using errcode = 'IM007', hint = 'keep it until the hold is lifted';
       end if;
-      if v_sample.retain_until > current_date and p_reason_code is null then
+      if v_sample.retain_until > core.tenant_today() and p_reason_code is null then
         raise exception 'sample % is to be kept until %', p_sample.id, v_sample.retain_until
           using errcode = 'IM002', hint = 'wait, or send the reason code of the early disposal';
       end if;
@@ -51640,6 +51730,7 @@ begin
       c.tenant_id = v_tenant and c.id = p_consent_id and c.patient_id = any (v_people)
       and c.kind = 'transfusion' and c.decision = 'permit' and c.status = 'active'
       and (c.expires_at is null or c.expires_at > now())
+      and (c.encounter_id is null or c.encounter_id = p_encounter_id)
       and not exists (
         select
         from compliance.consents d
@@ -51650,7 +51741,7 @@ begin
       )
   ) then
     raise exception 'consent % does not permit a transfusion of patient %', p_consent_id, p_patient_id
-      using errcode = 'IM006', hint = 'record an active consent of kind transfusion';
+      using errcode = 'IM006', hint = 'record an active consent of kind transfusion, for the patient or for this encounter';
   end if;
   if p_sample_id is not null then
     perform blood_bank.sample_of(p_sample_id, p_patient_id);
@@ -51675,7 +51766,7 @@ begin
 end
 $$;
 
-comment on function blood_bank.request_blood(uuid, uuid, text, int, text, uuid, text, timestamptz, numeric, uuid, uuid, uuid, text) is 'about=A doctor asks for 1 to 40 units of a component for a patient. Same p_key and content, same request. IM005 no such encounter or sample of the patient, IM006 the consent does not permit it, or was denied since, IM010, IM011, IM353 the sample is not collected.';
+comment on function blood_bank.request_blood(uuid, uuid, text, int, text, uuid, text, timestamptz, numeric, uuid, uuid, uuid, text) is 'about=A doctor asks for 1 to 40 units of a component for a patient. Same p_key and content, same request. IM005 no such encounter or sample of the patient, IM006 the consent is of another patient or encounter, or not in force, or was denied since, IM010, IM011, IM353 the sample is not collected.';
 
 create or replace function blood_bank.order_emergency_release(p_request_id uuid, p_doctor_id uuid, p_reason text)
   returns blood_bank.blood_requests
@@ -52081,6 +52172,30 @@ $$;
 
 comment on function blood_bank.count_issued(blood_bank.blood_requests, int) is 'about=Changes the count of a request that the caller has locked; its state follows.';
 
+create or replace function blood_bank.is_permitted(p_request blood_bank.blood_requests) returns boolean
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_people uuid[] := patient.ids_of(p_request.patient_id);
+  v_decision text;
+begin
+  select c.decision into v_decision
+  from compliance.consents c
+  where
+    c.tenant_id = p_request.tenant_id and c.patient_id = any (v_people) and c.kind = 'transfusion' and c.status = 'active'
+    and (c.expires_at is null or c.expires_at > now())
+    and (c.encounter_id is null or c.encounter_id = p_request.encounter_id)
+  order by c.given_at desc, c.decision
+  limit 1;
+  -- a request that named a consent rests on it
+  return coalesce(v_decision = 'permit', p_request.consent_id is null);
+end
+$$;
+
+comment on function blood_bank.is_permitted(blood_bank.blood_requests) is 'about=Whether the newest word in force of the patient on transfusions, for the encounter or for any, permits them; where nothing is in force, whether the request named no consent.';
+
 create or replace function blood_bank.issue_unit(
   p_component_id uuid,
   p_request_id uuid,
@@ -52100,7 +52215,7 @@ declare
   v_request blood_bank.blood_requests := blood_bank.lock_request(p_request_id);
   v_group text;
   v_crossmatch blood_bank.crossmatches;
-  v_warnings text[];
+  v_warnings text[] := '{}';
   v_issue blood_bank.blood_issues;
 begin
   select i.* into v_issue
@@ -52115,11 +52230,18 @@ begin
     raise exception 'unit % is issued', p_component_id
       using errcode = 'IM354', hint = 'choose another unit';
   end if;
+  if not blood_bank.is_permitted(v_request) then
+    if v_request.emergency_release_by is null then
+      raise exception 'the patient of request % does not consent to a transfusion any more', p_request_id
+        using errcode = 'IM006', hint = 'record a new consent of kind transfusion, or have a doctor order emergency release';
+    end if;
+    v_warnings := array['without_consent'];
+  end if;
   v_unit := blood_bank.keep_unit(v_unit, v_request, p_issued_by, p_reason);
   perform blood_bank.check_request_takes(v_unit, v_request);
   perform blood_bank.check_in_date(v_unit);
   v_group := (blood_bank.recipient_group(v_request.patient_id)).blood_group;
-  v_warnings := array[
+  v_warnings := v_warnings || array[
     blood_bank.check_match(p_component_id, p_request_id, v_group),
     case when v_group is null then 'group_unconfirmed' end
   ];
@@ -52176,7 +52298,7 @@ begin
 end
 $$;
 
-comment on function blood_bank.issue_unit(uuid, uuid, uuid, uuid, uuid, text) is 'about=Hands a unit over for a patient; it is reserved on the way when it was available. Red cells leave on a valid compatible crossmatch, or on the emergency release of a named doctor; what was accepted knowingly is in warnings. Issued again for the same request: the same issue. IM002 another unit of the group expires earlier and no reason is given, IM005 no such unit or request, IM351 expires before a transfusion could end, IM352 does not suit, IM353 no valid crossmatch, IM354 issued or kept for somebody else, IM355 the group is unconfirmed, IM360 the request takes no more.';
+comment on function blood_bank.issue_unit(uuid, uuid, uuid, uuid, uuid, text) is 'about=Hands a unit over for a patient; it is reserved on the way when it was available. Red cells leave on a valid compatible crossmatch, or on the emergency release of a named doctor, and nothing without it against the newest word of the patient; what was accepted knowingly is in warnings. Issued again for the same request: the same issue. IM002 another unit of the group expires earlier and no reason is given, IM005 no such unit or request, IM006 the patient denied or withdrew, IM351 expires before a transfusion could end, IM352 does not suit, IM353 no valid crossmatch, IM354 issued or kept for somebody else, IM355 the group is unconfirmed, IM360 the request takes no more.';
 
 create or replace function blood_bank.end_issue(p_issue blood_bank.blood_issues, p_reason text) returns blood_bank.blood_issues
   language plpgsql
@@ -54663,8 +54785,8 @@ comment on function medication.mark_dose_in_error(uuid, timestamptz, text) is 'a
 
 -- payment: functions
 
--- Money comes in. A payment is written, posted, put on its account, used for the bills that it names, and takes its receipt
--- number last, because that counter admits one open transaction at a time.
+-- A payment is written, posted, put on its account, used for the bills that it names, and takes its receipt number last,
+-- because that counter admits one open transaction at a time.
 -- Order of locks: intent, payment, refund, account, bills by id, number.
 create or replace function payment.lock_payment(p_payment_id uuid) returns payment.payments
   language plpgsql
@@ -54908,6 +55030,7 @@ $$;
 
 comment on function payment.count_allocated(uuid, uuid) is 'about=Counts what a locked payment pays, after something of a bill was allocated or reversed. A payment without an account goes to that of the bill; what the payment of another account pays counts on the account of the bill, and on none when a payer owes the bill. IM558 account closed.';
 
+-- Money comes in at the counter.
 create or replace function payment.check_items(p_items jsonb, p_amount numeric) returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -57428,11 +57551,7 @@ $$;
 
 comment on function tasking.close_shift(uuid) is 'about=Ends a shift whose tasks are done or handed over. IM001 it is not open, IM005 no such shift, IM752 open tasks or a waiting handover.';
 
--- Changes made offline. A device sends an operation: which fields of which row it set, its clock, and what it had seen of the
--- row. Every field is merged on its own: the later write stands, equal times are decided by the node, so that all replicas
--- agree whatever the order of arrival. Where the device had not seen the last write of a guarded field (who does it, where
--- it stands), or the state machine has no such move, a person decides. Taking over a handover and verifying are facts that
--- the server decides; a device asks for them by their own operations. A handover is the giver's, offline too.
+-- What of a row changes offline, and how it is read and written when a device sends an operation.
 create or replace function tasking.fields_to_sync(p_entity_type text) returns text[]
   language sql
   immutable
@@ -57604,6 +57723,11 @@ $$;
 
 comment on function tasking.why_closed(text, jsonb) is 'about=Why a row takes no change any more; null when it does.';
 
+-- Changes made offline. A device sends an operation: which fields of which row it set, its clock, and what it had seen of the
+-- row. Every field is merged on its own: the later write stands, equal times are decided by the node, so that all replicas
+-- agree whatever the order of arrival. Where the device had not seen the last write of a guarded field (who does it, where
+-- it stands), or the state machine has no such move, a person decides. Taking over a handover and verifying are facts that
+-- the server decides; a device asks for them by their own operations. A handover is the giver's, offline too.
 create or replace function tasking.create_task_offline(p_id uuid, p_patch jsonb, p_hlc_physical_us bigint, p_hlc_logical int, p_node text)
   returns void
   language plpgsql
@@ -58180,7 +58304,7 @@ select
   p.birth_date,
   p.birth_date_precision,
   extract(
-    year from age(coalesce((p.deceased_at at time zone 'UTC')::date, (select core.tenant_today())), p.birth_date)
+    year from age((coalesce(p.deceased_at, now()) at time zone (select core.tenant_zone()))::date, p.birth_date)
   )::int as age_years,
   p.deceased_at,
   p.blood_group,
@@ -59237,7 +59361,7 @@ to kernel_app, kernel_ro, audit_reader, audit_writer, retention_job, imhotep_pla
 grant execute on function
   core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.set_reason(text),
   core.setting(text), core.environment(), core.assert_not_production(), core.active_tenants(),
-  core.tenant_today(), core.period_key(text, date), core.next_number(text, text, date),
+  core.tenant_zone(), core.tenant_today(), core.period_key(text, date), core.next_number(text, text, date),
   core.next_default_number(text, text, text, int, text, date),
   core.configure_series(text, text, text, int, text, boolean, text, int),
   core.idempotent_begin(text, text, bytea, interval), core.idempotent_finish(text, text, jsonb, text),
@@ -59248,7 +59372,7 @@ to kernel_app;
 
 grant execute on function
   core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.setting(text), core.environment(), core.active_tenants(),
-  core.tenant_today() -- views ask it as their reader
+  core.tenant_zone(), core.tenant_today() -- views ask them as their reader
 to kernel_ro, audit_reader, audit_writer, retention_job;
 
 grant execute on function
@@ -59683,6 +59807,9 @@ grant execute on function
   compliance.is_under_hold(text, text, uuid, uuid),
   compliance.active_consent(uuid, text, text)
 to kernel_app;
+-- so does the kernel before it drops a month of the logs
+grant usage on schema compliance to kernel_owner;
+grant execute on function compliance.tenants_under_hold() to kernel_owner;
 
 -- read by generated columns and by functions that run as their caller
 grant execute on function

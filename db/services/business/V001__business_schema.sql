@@ -5694,6 +5694,19 @@ $$;
 
 comment on function core.period_key(text, date) is 'about=The key of the period that a date falls into; a fiscal year starts in the month of setting core.fiscal_year_start_month (default April).';
 
+create or replace function core.tenant_zone() returns text
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select t.timezone from core.tenants t where t.id = core.require_tenant());
+end
+$$;
+
+comment on function core.tenant_zone() is 'about=The time zone of the tenant, for the day of an instant that belongs to no clinic. IM003 no tenant.';
+
 create or replace function core.tenant_today() returns date
   language plpgsql
   stable
@@ -5701,7 +5714,7 @@ create or replace function core.tenant_today() returns date
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return (select (now() at time zone t.timezone)::date from core.tenants t where t.id = core.require_tenant());
+  return (now() at time zone core.tenant_zone())::date;
 end
 $$;
 
@@ -6979,23 +6992,72 @@ $$;
 
 comment on function audit.chain_head(text) is 'about=The last seal of the tenant''s log, how many rows are sealed and how many not yet. Keep the digest elsewhere: whoever rewrites the whole chain cannot rewrite your copy.';
 
--- Retention: a month of evidence is dropped as a whole, after its time, by the retention job alone.
-create or replace function audit.drop_expired_partitions(p_keep interval default interval '7 years') returns text[]
+-- compliance: functions
+
+-- The service that has the holds looks at them, the others at what they have heard of them.
+create or replace function audit.tenants_under_hold() returns setof uuid
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
+begin
+  if to_regprocedure('compliance.tenants_under_hold()') is not null then
+    return query execute 'select compliance.tenants_under_hold()';
+    return;
+  end if;
+  alter table core.entity_refs no force row level security;
+  return query select distinct h.tenant_id from compliance.legal_holds h where h.status = 'active';
+  alter table core.entity_refs force row level security;
+end
+$$;
+
+-- audit: functions
+
+comment on function audit.tenants_under_hold() is 'about=Tenants with an active legal hold, whatever it covers; until the end of the transaction no hold is placed.';
+
+-- Nobody sees all tenants' rows, the owner of the log included. To learn whose rows a month holds, the owner stops being
+-- bound by the policy for this transaction, under a lock that lets nobody else in meanwhile; a rollback undoes both.
+create or replace function audit.tenants_in(p_partition regclass) returns setof uuid
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute pg_catalog.format('alter table %s no force row level security', p_partition);
+  return query execute pg_catalog.format(
+    -- one step along the primary key per tenant
+    'with recursive t (id) as (
+      (select l.tenant_id from %1$s l order by l.tenant_id limit 1)
+      union all
+      select (select l.tenant_id from %1$s l where l.tenant_id > t.id order by l.tenant_id limit 1) from t where t.id is not null
+    )
+    select t.id from t where t.id is not null',
+    p_partition
+  );
+  execute pg_catalog.format('alter table %s force row level security', p_partition);
+end
+$$;
+
+comment on function audit.tenants_in(regclass) is 'about=The tenants that have rows in a month of a log or of the archives. For the owner.';
+
+create or replace function audit.drop_expired_partitions(p_keep interval default interval '7 years') returns text[]
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
 declare
   v_partition record;
+  v_held uuid[];
   v_dropped text[] := '{}';
 begin
   if p_keep < interval '7 years' then
     raise exception 'evidence is kept for at least 7 years'
       using errcode = 'IM006', hint = 'pass an interval of 7 years or more';
   end if;
+  v_held := array(select audit.tenants_under_hold());
   for v_partition in
     select
-      c.oid::pg_catalog.regclass as name,
+      c.oid::pg_catalog.regclass as partition, c.oid::pg_catalog.regclass::text as name,
       pg_catalog.substring(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'TO \(''([^'']+)''\)')::timestamptz as upper_bound
     from pg_catalog.pg_inherits i
     join pg_catalog.pg_class c on c.oid = i.inhrelid
@@ -7007,14 +7069,19 @@ begin
     order by c.relname
   loop
     continue when v_partition.upper_bound is null or v_partition.upper_bound > now() - p_keep;
+    if v_held && array(select audit.tenants_in(v_partition.partition)) then
+      raise warning '% is kept: a tenant that has rows in it is under a legal hold', v_partition.name
+        using errcode = 'IM007', hint = 'run it again when the hold is released';
+      continue;
+    end if;
     execute pg_catalog.format('drop table %s', v_partition.name);
-    v_dropped := v_dropped || v_partition.name::text;
+    v_dropped := v_dropped || v_partition.name;
   end loop;
   return v_dropped;
 end
 $$;
 
-comment on function audit.drop_expired_partitions(interval) is 'about=Drops the monthly partitions of the logs and their archives that ended more than p_keep (at least 7 years) ago and returns their names. IM006 less than 7 years.';
+comment on function audit.drop_expired_partitions(interval) is 'about=Drops the monthly partitions of the logs and their archives that ended more than p_keep (at least 7 years) ago and returns their names. A month with rows of a tenant that has an active legal hold is kept, with a warning IM007. IM006 less than 7 years, 55P03 a hold is being placed.';
 
 -- The form of an archive: rows of one shape (the same columns, the same keys in old_values and new_values) are stored
 -- column by column, so that like stands beside like, and then compressed.
@@ -7342,8 +7409,6 @@ $$;
 
 comment on function audit.ensure_archive_partitions(timestamptz, timestamptz) is 'about=Makes the months of the archives from p_from until before p_to that are missing.';
 
--- Nobody sees all tenants' rows, the owner of the log included. To learn whose rows a month holds, the owner stops being
--- bound by the policy for this transaction, under a lock that lets nobody else in meanwhile; a rollback undoes both.
 create or replace function audit.begin_packing(p_partition regclass) returns setof uuid
   language plpgsql
   security definer
@@ -7355,18 +7420,7 @@ declare
 begin
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('audit.begin_packing', 0));
   perform audit.ensure_archive_partitions(v_log.from_at, v_log.to_at);
-  execute pg_catalog.format('alter table %s no force row level security', p_partition);
-  return query execute pg_catalog.format(
-    -- one step along the primary key per tenant
-    'with recursive t (id) as (
-      (select l.tenant_id from %1$s l order by l.tenant_id limit 1)
-      union all
-      select (select l.tenant_id from %1$s l where l.tenant_id > t.id order by l.tenant_id limit 1) from t where t.id is not null
-    )
-    select t.id from t where t.id is not null',
-    p_partition
-  );
-  execute pg_catalog.format('alter table %s force row level security', p_partition);
+  return query select audit.tenants_in(p_partition);
 end
 $$;
 
@@ -8619,6 +8673,22 @@ end
 $$;
 
 comment on function compliance.release_hold(uuid, text) is 'about=Ends a hold, by another user than the one who placed it. IM002 no reason, IM005 no such hold, IM006 the same user, or nobody is signed in.';
+
+create or replace function compliance.tenants_under_hold() returns setof uuid
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- Logs are dropped for all tenants at once, and nobody sees all their holds: the owner looks under a lock that waits for
+  -- holds that are being placed and lets no other in.
+  alter table compliance.legal_holds no force row level security;
+  return query select distinct h.tenant_id from compliance.legal_holds h where h.status = 'active';
+  alter table compliance.legal_holds force row level security;
+end
+$$;
+
+comment on function compliance.tenants_under_hold() is 'about=Tenants with an active hold, whatever it covers; until the end of the transaction no hold is placed. For the kernel, which drops old months of the logs.';
 
 -- How long a person's record is kept. The law counts from the last row of the record, wherever that is.
 create or replace function compliance.set_retention(
@@ -10396,11 +10466,7 @@ $$;
 
 comment on function tasking.close_shift(uuid) is 'about=Ends a shift whose tasks are done or handed over. IM001 it is not open, IM005 no such shift, IM752 open tasks or a waiting handover.';
 
--- Changes made offline. A device sends an operation: which fields of which row it set, its clock, and what it had seen of the
--- row. Every field is merged on its own: the later write stands, equal times are decided by the node, so that all replicas
--- agree whatever the order of arrival. Where the device had not seen the last write of a guarded field (who does it, where
--- it stands), or the state machine has no such move, a person decides. Taking over a handover and verifying are facts that
--- the server decides; a device asks for them by their own operations. A handover is the giver's, offline too.
+-- What of a row changes offline, and how it is read and written when a device sends an operation.
 create or replace function tasking.fields_to_sync(p_entity_type text) returns text[]
   language sql
   immutable
@@ -10572,6 +10638,11 @@ $$;
 
 comment on function tasking.why_closed(text, jsonb) is 'about=Why a row takes no change any more; null when it does.';
 
+-- Changes made offline. A device sends an operation: which fields of which row it set, its clock, and what it had seen of the
+-- row. Every field is merged on its own: the later write stands, equal times are decided by the node, so that all replicas
+-- agree whatever the order of arrival. Where the device had not seen the last write of a guarded field (who does it, where
+-- it stands), or the state machine has no such move, a person decides. Taking over a handover and verifying are facts that
+-- the server decides; a device asks for them by their own operations. A handover is the giver's, offline too.
 create or replace function tasking.create_task_offline(p_id uuid, p_patch jsonb, p_hlc_physical_us bigint, p_hlc_logical int, p_node text)
   returns void
   language plpgsql
@@ -11763,7 +11834,7 @@ to kernel_app, kernel_ro, audit_reader, audit_writer, retention_job, imhotep_pla
 grant execute on function
   core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.set_reason(text),
   core.setting(text), core.environment(), core.assert_not_production(), core.active_tenants(),
-  core.tenant_today(), core.period_key(text, date), core.next_number(text, text, date),
+  core.tenant_zone(), core.tenant_today(), core.period_key(text, date), core.next_number(text, text, date),
   core.next_default_number(text, text, text, int, text, date),
   core.configure_series(text, text, text, int, text, boolean, text, int),
   core.idempotent_begin(text, text, bytea, interval), core.idempotent_finish(text, text, jsonb, text),
@@ -11774,7 +11845,7 @@ to kernel_app;
 
 grant execute on function
   core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.setting(text), core.environment(), core.active_tenants(),
-  core.tenant_today() -- views ask it as their reader
+  core.tenant_zone(), core.tenant_today() -- views ask them as their reader
 to kernel_ro, audit_reader, audit_writer, retention_job;
 
 grant execute on function
@@ -11891,6 +11962,9 @@ grant execute on function
   compliance.is_under_hold(text, text, uuid, uuid),
   compliance.active_consent(uuid, text, text)
 to kernel_app;
+-- so does the kernel before it drops a month of the logs
+grant usage on schema compliance to kernel_owner;
+grant execute on function compliance.tenants_under_hold() to kernel_owner;
 
 -- read by generated columns and by functions that run as their caller
 grant execute on function
@@ -11980,8 +12054,10 @@ to business_app;
 
 select core.hand_over('patient', 'business');
 
+grant usage on schema patient to kernel_owner;
+
 grant select on
   patient.patients
-to business_app, business_ro;
+to business_app, business_ro, kernel_owner;
 
 select core.close_database('business');

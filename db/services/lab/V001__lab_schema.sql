@@ -5858,7 +5858,7 @@ comment on column blood_bank.blood_issues.pre_vitals is 'class=phi;about=Vital s
 comment on column blood_bank.blood_issues.post_vitals is 'class=phi;about=Vital signs after.';
 comment on column blood_bank.blood_issues.returned_at is 'class=phi;about=When the unit came back unused, or was reported destroyed.';
 comment on column blood_bank.blood_issues.return_reason is 'class=phi;about=Why it came back.';
-comment on column blood_bank.blood_issues.warnings is 'class=phi;about=What was accepted knowingly or noticed: rhd_override, group_unconfirmed, platelets_of_other_group, least_incompatible, not_crossmatched, incompatible_afterwards, over_four_hours.';
+comment on column blood_bank.blood_issues.warnings is 'class=phi;about=What was accepted knowingly or noticed: without_consent, rhd_override, group_unconfirmed, platelets_of_other_group, least_incompatible, not_crossmatched, incompatible_afterwards, over_four_hours.';
 comment on column blood_bank.blood_issues.status is 'class=phi;about=issued, transfusing, stopped, completed or returned.';
 select core.comment_standard_columns('blood_bank.blood_issues');
 
@@ -6320,6 +6320,19 @@ $$;
 
 comment on function core.period_key(text, date) is 'about=The key of the period that a date falls into; a fiscal year starts in the month of setting core.fiscal_year_start_month (default April).';
 
+create or replace function core.tenant_zone() returns text
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select t.timezone from core.tenants t where t.id = core.require_tenant());
+end
+$$;
+
+comment on function core.tenant_zone() is 'about=The time zone of the tenant, for the day of an instant that belongs to no clinic. IM003 no tenant.';
+
 create or replace function core.tenant_today() returns date
   language plpgsql
   stable
@@ -6327,7 +6340,7 @@ create or replace function core.tenant_today() returns date
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return (select (now() at time zone t.timezone)::date from core.tenants t where t.id = core.require_tenant());
+  return (now() at time zone core.tenant_zone())::date;
 end
 $$;
 
@@ -7605,23 +7618,72 @@ $$;
 
 comment on function audit.chain_head(text) is 'about=The last seal of the tenant''s log, how many rows are sealed and how many not yet. Keep the digest elsewhere: whoever rewrites the whole chain cannot rewrite your copy.';
 
--- Retention: a month of evidence is dropped as a whole, after its time, by the retention job alone.
-create or replace function audit.drop_expired_partitions(p_keep interval default interval '7 years') returns text[]
+-- compliance: functions
+
+-- The service that has the holds looks at them, the others at what they have heard of them.
+create or replace function audit.tenants_under_hold() returns setof uuid
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
+begin
+  if to_regprocedure('compliance.tenants_under_hold()') is not null then
+    return query execute 'select compliance.tenants_under_hold()';
+    return;
+  end if;
+  alter table core.entity_refs no force row level security;
+  return query select distinct h.tenant_id from compliance.legal_holds h where h.status = 'active';
+  alter table core.entity_refs force row level security;
+end
+$$;
+
+-- audit: functions
+
+comment on function audit.tenants_under_hold() is 'about=Tenants with an active legal hold, whatever it covers; until the end of the transaction no hold is placed.';
+
+-- Nobody sees all tenants' rows, the owner of the log included. To learn whose rows a month holds, the owner stops being
+-- bound by the policy for this transaction, under a lock that lets nobody else in meanwhile; a rollback undoes both.
+create or replace function audit.tenants_in(p_partition regclass) returns setof uuid
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute pg_catalog.format('alter table %s no force row level security', p_partition);
+  return query execute pg_catalog.format(
+    -- one step along the primary key per tenant
+    'with recursive t (id) as (
+      (select l.tenant_id from %1$s l order by l.tenant_id limit 1)
+      union all
+      select (select l.tenant_id from %1$s l where l.tenant_id > t.id order by l.tenant_id limit 1) from t where t.id is not null
+    )
+    select t.id from t where t.id is not null',
+    p_partition
+  );
+  execute pg_catalog.format('alter table %s force row level security', p_partition);
+end
+$$;
+
+comment on function audit.tenants_in(regclass) is 'about=The tenants that have rows in a month of a log or of the archives. For the owner.';
+
+create or replace function audit.drop_expired_partitions(p_keep interval default interval '7 years') returns text[]
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
 declare
   v_partition record;
+  v_held uuid[];
   v_dropped text[] := '{}';
 begin
   if p_keep < interval '7 years' then
     raise exception 'evidence is kept for at least 7 years'
       using errcode = 'IM006', hint = 'pass an interval of 7 years or more';
   end if;
+  v_held := array(select audit.tenants_under_hold());
   for v_partition in
     select
-      c.oid::pg_catalog.regclass as name,
+      c.oid::pg_catalog.regclass as partition, c.oid::pg_catalog.regclass::text as name,
       pg_catalog.substring(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'TO \(''([^'']+)''\)')::timestamptz as upper_bound
     from pg_catalog.pg_inherits i
     join pg_catalog.pg_class c on c.oid = i.inhrelid
@@ -7633,14 +7695,19 @@ begin
     order by c.relname
   loop
     continue when v_partition.upper_bound is null or v_partition.upper_bound > now() - p_keep;
+    if v_held && array(select audit.tenants_in(v_partition.partition)) then
+      raise warning '% is kept: a tenant that has rows in it is under a legal hold', v_partition.name
+        using errcode = 'IM007', hint = 'run it again when the hold is released';
+      continue;
+    end if;
     execute pg_catalog.format('drop table %s', v_partition.name);
-    v_dropped := v_dropped || v_partition.name::text;
+    v_dropped := v_dropped || v_partition.name;
   end loop;
   return v_dropped;
 end
 $$;
 
-comment on function audit.drop_expired_partitions(interval) is 'about=Drops the monthly partitions of the logs and their archives that ended more than p_keep (at least 7 years) ago and returns their names. IM006 less than 7 years.';
+comment on function audit.drop_expired_partitions(interval) is 'about=Drops the monthly partitions of the logs and their archives that ended more than p_keep (at least 7 years) ago and returns their names. A month with rows of a tenant that has an active legal hold is kept, with a warning IM007. IM006 less than 7 years, 55P03 a hold is being placed.';
 
 -- The form of an archive: rows of one shape (the same columns, the same keys in old_values and new_values) are stored
 -- column by column, so that like stands beside like, and then compressed.
@@ -7968,8 +8035,6 @@ $$;
 
 comment on function audit.ensure_archive_partitions(timestamptz, timestamptz) is 'about=Makes the months of the archives from p_from until before p_to that are missing.';
 
--- Nobody sees all tenants' rows, the owner of the log included. To learn whose rows a month holds, the owner stops being
--- bound by the policy for this transaction, under a lock that lets nobody else in meanwhile; a rollback undoes both.
 create or replace function audit.begin_packing(p_partition regclass) returns setof uuid
   language plpgsql
   security definer
@@ -7981,18 +8046,7 @@ declare
 begin
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('audit.begin_packing', 0));
   perform audit.ensure_archive_partitions(v_log.from_at, v_log.to_at);
-  execute pg_catalog.format('alter table %s no force row level security', p_partition);
-  return query execute pg_catalog.format(
-    -- one step along the primary key per tenant
-    'with recursive t (id) as (
-      (select l.tenant_id from %1$s l order by l.tenant_id limit 1)
-      union all
-      select (select l.tenant_id from %1$s l where l.tenant_id > t.id order by l.tenant_id limit 1) from t where t.id is not null
-    )
-    select t.id from t where t.id is not null',
-    p_partition
-  );
-  execute pg_catalog.format('alter table %s force row level security', p_partition);
+  return query select audit.tenants_in(p_partition);
 end
 $$;
 
@@ -9234,7 +9288,7 @@ begin
       v_sample.storage_position := p_details ->> 'storage_position';
       v_sample.retain_until := coalesce(
         (p_details ->> 'retain_until')::date, v_sample.retain_until,
-        (v_at at time zone 'UTC')::date + coalesce((core.setting('laboratory.retain_days') #>> '{}')::int, 7)
+        (v_at at time zone core.tenant_zone())::date + coalesce((core.setting('laboratory.retain_days') #>> '{}')::int, 7)
       );
     when 'disposed' then
       -- a hold that is being placed is waited for
@@ -9243,7 +9297,7 @@ begin
         raise exception 'sample % is under a legal hold', p_sample.id
           using errcode = 'IM007', hint = 'keep it until the hold is lifted';
       end if;
-      if v_sample.retain_until > current_date and p_reason_code is null then
+      if v_sample.retain_until > core.tenant_today() and p_reason_code is null then
         raise exception 'sample % is to be kept until %', p_sample.id, v_sample.retain_until
           using errcode = 'IM002', hint = 'wait, or send the reason code of the early disposal';
       end if;
@@ -11589,6 +11643,7 @@ begin
       c.tenant_id = v_tenant and c.id = p_consent_id and c.patient_id = any (v_people)
       and c.kind = 'transfusion' and c.decision = 'permit' and c.status = 'active'
       and (c.expires_at is null or c.expires_at > now())
+      and (c.encounter_id is null or c.encounter_id = p_encounter_id)
       and not exists (
         select
         from compliance.consents d
@@ -11599,7 +11654,7 @@ begin
       )
   ) then
     raise exception 'consent % does not permit a transfusion of patient %', p_consent_id, p_patient_id
-      using errcode = 'IM006', hint = 'record an active consent of kind transfusion';
+      using errcode = 'IM006', hint = 'record an active consent of kind transfusion, for the patient or for this encounter';
   end if;
   if p_sample_id is not null then
     perform blood_bank.sample_of(p_sample_id, p_patient_id);
@@ -11624,7 +11679,7 @@ begin
 end
 $$;
 
-comment on function blood_bank.request_blood(uuid, uuid, text, int, text, uuid, text, timestamptz, numeric, uuid, uuid, uuid, text) is 'about=A doctor asks for 1 to 40 units of a component for a patient. Same p_key and content, same request. IM005 no such encounter or sample of the patient, IM006 the consent does not permit it, or was denied since, IM010, IM011, IM353 the sample is not collected.';
+comment on function blood_bank.request_blood(uuid, uuid, text, int, text, uuid, text, timestamptz, numeric, uuid, uuid, uuid, text) is 'about=A doctor asks for 1 to 40 units of a component for a patient. Same p_key and content, same request. IM005 no such encounter or sample of the patient, IM006 the consent is of another patient or encounter, or not in force, or was denied since, IM010, IM011, IM353 the sample is not collected.';
 
 create or replace function blood_bank.order_emergency_release(p_request_id uuid, p_doctor_id uuid, p_reason text)
   returns blood_bank.blood_requests
@@ -12030,6 +12085,30 @@ $$;
 
 comment on function blood_bank.count_issued(blood_bank.blood_requests, int) is 'about=Changes the count of a request that the caller has locked; its state follows.';
 
+create or replace function blood_bank.is_permitted(p_request blood_bank.blood_requests) returns boolean
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_people uuid[] := patient.ids_of(p_request.patient_id);
+  v_decision text;
+begin
+  select c.decision into v_decision
+  from compliance.consents c
+  where
+    c.tenant_id = p_request.tenant_id and c.patient_id = any (v_people) and c.kind = 'transfusion' and c.status = 'active'
+    and (c.expires_at is null or c.expires_at > now())
+    and (c.encounter_id is null or c.encounter_id = p_request.encounter_id)
+  order by c.given_at desc, c.decision
+  limit 1;
+  -- a request that named a consent rests on it
+  return coalesce(v_decision = 'permit', p_request.consent_id is null);
+end
+$$;
+
+comment on function blood_bank.is_permitted(blood_bank.blood_requests) is 'about=Whether the newest word in force of the patient on transfusions, for the encounter or for any, permits them; where nothing is in force, whether the request named no consent.';
+
 create or replace function blood_bank.issue_unit(
   p_component_id uuid,
   p_request_id uuid,
@@ -12049,7 +12128,7 @@ declare
   v_request blood_bank.blood_requests := blood_bank.lock_request(p_request_id);
   v_group text;
   v_crossmatch blood_bank.crossmatches;
-  v_warnings text[];
+  v_warnings text[] := '{}';
   v_issue blood_bank.blood_issues;
 begin
   select i.* into v_issue
@@ -12064,11 +12143,18 @@ begin
     raise exception 'unit % is issued', p_component_id
       using errcode = 'IM354', hint = 'choose another unit';
   end if;
+  if not blood_bank.is_permitted(v_request) then
+    if v_request.emergency_release_by is null then
+      raise exception 'the patient of request % does not consent to a transfusion any more', p_request_id
+        using errcode = 'IM006', hint = 'record a new consent of kind transfusion, or have a doctor order emergency release';
+    end if;
+    v_warnings := array['without_consent'];
+  end if;
   v_unit := blood_bank.keep_unit(v_unit, v_request, p_issued_by, p_reason);
   perform blood_bank.check_request_takes(v_unit, v_request);
   perform blood_bank.check_in_date(v_unit);
   v_group := (blood_bank.recipient_group(v_request.patient_id)).blood_group;
-  v_warnings := array[
+  v_warnings := v_warnings || array[
     blood_bank.check_match(p_component_id, p_request_id, v_group),
     case when v_group is null then 'group_unconfirmed' end
   ];
@@ -12125,7 +12211,7 @@ begin
 end
 $$;
 
-comment on function blood_bank.issue_unit(uuid, uuid, uuid, uuid, uuid, text) is 'about=Hands a unit over for a patient; it is reserved on the way when it was available. Red cells leave on a valid compatible crossmatch, or on the emergency release of a named doctor; what was accepted knowingly is in warnings. Issued again for the same request: the same issue. IM002 another unit of the group expires earlier and no reason is given, IM005 no such unit or request, IM351 expires before a transfusion could end, IM352 does not suit, IM353 no valid crossmatch, IM354 issued or kept for somebody else, IM355 the group is unconfirmed, IM360 the request takes no more.';
+comment on function blood_bank.issue_unit(uuid, uuid, uuid, uuid, uuid, text) is 'about=Hands a unit over for a patient; it is reserved on the way when it was available. Red cells leave on a valid compatible crossmatch, or on the emergency release of a named doctor, and nothing without it against the newest word of the patient; what was accepted knowingly is in warnings. Issued again for the same request: the same issue. IM002 another unit of the group expires earlier and no reason is given, IM005 no such unit or request, IM006 the patient denied or withdrew, IM351 expires before a transfusion could end, IM352 does not suit, IM353 no valid crossmatch, IM354 issued or kept for somebody else, IM355 the group is unconfirmed, IM360 the request takes no more.';
 
 create or replace function blood_bank.end_issue(p_issue blood_bank.blood_issues, p_reason text) returns blood_bank.blood_issues
   language plpgsql
@@ -13455,7 +13541,7 @@ to kernel_app, kernel_ro, audit_reader, audit_writer, retention_job, imhotep_pla
 grant execute on function
   core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.set_reason(text),
   core.setting(text), core.environment(), core.assert_not_production(), core.active_tenants(),
-  core.tenant_today(), core.period_key(text, date), core.next_number(text, text, date),
+  core.tenant_zone(), core.tenant_today(), core.period_key(text, date), core.next_number(text, text, date),
   core.next_default_number(text, text, text, int, text, date),
   core.configure_series(text, text, text, int, text, boolean, text, int),
   core.idempotent_begin(text, text, bytea, interval), core.idempotent_finish(text, text, jsonb, text),
@@ -13466,7 +13552,7 @@ to kernel_app;
 
 grant execute on function
   core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.setting(text), core.environment(), core.active_tenants(),
-  core.tenant_today() -- views ask it as their reader
+  core.tenant_zone(), core.tenant_today() -- views ask them as their reader
 to kernel_ro, audit_reader, audit_writer, retention_job;
 
 grant execute on function
@@ -13649,6 +13735,8 @@ select core.hand_over('patient', 'lab');
 
 select core.hand_over('workforce', 'lab');
 
+grant usage on schema clinical, compliance, device, facility, patient, workforce to kernel_owner;
+
 grant select on
   clinical.encounters,
   clinical.service_requests,
@@ -13659,6 +13747,6 @@ grant select on
   facility.clinics,
   patient.patients,
   workforce.staff
-to lab_app, lab_ro;
+to lab_app, lab_ro, kernel_owner;
 
 select core.close_database('lab');

@@ -17,6 +17,12 @@ set local check_function_bodies = off;
 -- FOUNDATION
 -- =====================================================================================================================
 
+-- other services: foundation
+
+create schema if not exists compliance;
+
+comment on schema compliance is 'owner=business;about=What is kept here of the service business: views of what it publishes, functions that read them.';
+
 -- core: foundation
 
 -- The kernel's schema and what it needs of the server. Both extensions are trusted: no superuser is needed to create them.
@@ -3617,6 +3623,25 @@ create index if not exists contact_preferences_consent_idx on communication.cont
 create index if not exists encryption_keys_subject_idx on core.encryption_keys (tenant_id, subject_type, subject_id)
   where subject_id is not null;
 
+-- other services: tables
+
+create or replace view compliance.legal_holds with (security_invoker = true) as
+select
+  r.tenant_id,
+  r.entity_id as id,
+  (r.attrs ->> 'scope')::jsonb as scope,
+  (r.attrs ->> 'patient_id')::uuid as patient_id,
+  r.attrs ->> 'status' as status
+from core.entity_refs r
+where r.entity_type = 'compliance.legal_holds' and (r.lifecycle <> 'deleted');
+
+comment on view compliance.legal_holds is 'about=What the service business publishes of compliance.legal_holds, kept by its events.';
+comment on column compliance.legal_holds.tenant_id is 'class=operational;about=The tenant that the row belongs to; null in a tenant-or-global table means shared by all.';
+comment on column compliance.legal_holds.id is 'class=operational;about=Identity of the row, a UUID version 7.';
+comment on column compliance.legal_holds.scope is 'class=operational;about=What it covers: {"schema": .., "table": .., "row_ids": [..]}, each narrowing; {"all": true} for the whole tenant; {} with a patient for all of theirs.';
+comment on column compliance.legal_holds.patient_id is 'class=phi;about=The patient whose data it covers, all patients when empty.';
+comment on column compliance.legal_holds.status is 'class=operational;about=active or released.';
+
 
 -- =====================================================================================================================
 -- FUNCTIONS
@@ -3741,6 +3766,19 @@ $$;
 
 comment on function core.period_key(text, date) is 'about=The key of the period that a date falls into; a fiscal year starts in the month of setting core.fiscal_year_start_month (default April).';
 
+create or replace function core.tenant_zone() returns text
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (select t.timezone from core.tenants t where t.id = core.require_tenant());
+end
+$$;
+
+comment on function core.tenant_zone() is 'about=The time zone of the tenant, for the day of an instant that belongs to no clinic. IM003 no tenant.';
+
 create or replace function core.tenant_today() returns date
   language plpgsql
   stable
@@ -3748,7 +3786,7 @@ create or replace function core.tenant_today() returns date
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return (select (now() at time zone t.timezone)::date from core.tenants t where t.id = core.require_tenant());
+  return (now() at time zone core.tenant_zone())::date;
 end
 $$;
 
@@ -5026,23 +5064,72 @@ $$;
 
 comment on function audit.chain_head(text) is 'about=The last seal of the tenant''s log, how many rows are sealed and how many not yet. Keep the digest elsewhere: whoever rewrites the whole chain cannot rewrite your copy.';
 
--- Retention: a month of evidence is dropped as a whole, after its time, by the retention job alone.
-create or replace function audit.drop_expired_partitions(p_keep interval default interval '7 years') returns text[]
+-- compliance: functions
+
+-- The service that has the holds looks at them, the others at what they have heard of them.
+create or replace function audit.tenants_under_hold() returns setof uuid
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
+begin
+  if to_regprocedure('compliance.tenants_under_hold()') is not null then
+    return query execute 'select compliance.tenants_under_hold()';
+    return;
+  end if;
+  alter table core.entity_refs no force row level security;
+  return query select distinct h.tenant_id from compliance.legal_holds h where h.status = 'active';
+  alter table core.entity_refs force row level security;
+end
+$$;
+
+-- audit: functions
+
+comment on function audit.tenants_under_hold() is 'about=Tenants with an active legal hold, whatever it covers; until the end of the transaction no hold is placed.';
+
+-- Nobody sees all tenants' rows, the owner of the log included. To learn whose rows a month holds, the owner stops being
+-- bound by the policy for this transaction, under a lock that lets nobody else in meanwhile; a rollback undoes both.
+create or replace function audit.tenants_in(p_partition regclass) returns setof uuid
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute pg_catalog.format('alter table %s no force row level security', p_partition);
+  return query execute pg_catalog.format(
+    -- one step along the primary key per tenant
+    'with recursive t (id) as (
+      (select l.tenant_id from %1$s l order by l.tenant_id limit 1)
+      union all
+      select (select l.tenant_id from %1$s l where l.tenant_id > t.id order by l.tenant_id limit 1) from t where t.id is not null
+    )
+    select t.id from t where t.id is not null',
+    p_partition
+  );
+  execute pg_catalog.format('alter table %s force row level security', p_partition);
+end
+$$;
+
+comment on function audit.tenants_in(regclass) is 'about=The tenants that have rows in a month of a log or of the archives. For the owner.';
+
+create or replace function audit.drop_expired_partitions(p_keep interval default interval '7 years') returns text[]
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
 declare
   v_partition record;
+  v_held uuid[];
   v_dropped text[] := '{}';
 begin
   if p_keep < interval '7 years' then
     raise exception 'evidence is kept for at least 7 years'
       using errcode = 'IM006', hint = 'pass an interval of 7 years or more';
   end if;
+  v_held := array(select audit.tenants_under_hold());
   for v_partition in
     select
-      c.oid::pg_catalog.regclass as name,
+      c.oid::pg_catalog.regclass as partition, c.oid::pg_catalog.regclass::text as name,
       pg_catalog.substring(pg_catalog.pg_get_expr(c.relpartbound, c.oid), 'TO \(''([^'']+)''\)')::timestamptz as upper_bound
     from pg_catalog.pg_inherits i
     join pg_catalog.pg_class c on c.oid = i.inhrelid
@@ -5054,14 +5141,19 @@ begin
     order by c.relname
   loop
     continue when v_partition.upper_bound is null or v_partition.upper_bound > now() - p_keep;
+    if v_held && array(select audit.tenants_in(v_partition.partition)) then
+      raise warning '% is kept: a tenant that has rows in it is under a legal hold', v_partition.name
+        using errcode = 'IM007', hint = 'run it again when the hold is released';
+      continue;
+    end if;
     execute pg_catalog.format('drop table %s', v_partition.name);
-    v_dropped := v_dropped || v_partition.name::text;
+    v_dropped := v_dropped || v_partition.name;
   end loop;
   return v_dropped;
 end
 $$;
 
-comment on function audit.drop_expired_partitions(interval) is 'about=Drops the monthly partitions of the logs and their archives that ended more than p_keep (at least 7 years) ago and returns their names. IM006 less than 7 years.';
+comment on function audit.drop_expired_partitions(interval) is 'about=Drops the monthly partitions of the logs and their archives that ended more than p_keep (at least 7 years) ago and returns their names. A month with rows of a tenant that has an active legal hold is kept, with a warning IM007. IM006 less than 7 years, 55P03 a hold is being placed.';
 
 -- The form of an archive: rows of one shape (the same columns, the same keys in old_values and new_values) are stored
 -- column by column, so that like stands beside like, and then compressed.
@@ -5389,8 +5481,6 @@ $$;
 
 comment on function audit.ensure_archive_partitions(timestamptz, timestamptz) is 'about=Makes the months of the archives from p_from until before p_to that are missing.';
 
--- Nobody sees all tenants' rows, the owner of the log included. To learn whose rows a month holds, the owner stops being
--- bound by the policy for this transaction, under a lock that lets nobody else in meanwhile; a rollback undoes both.
 create or replace function audit.begin_packing(p_partition regclass) returns setof uuid
   language plpgsql
   security definer
@@ -5402,18 +5492,7 @@ declare
 begin
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('audit.begin_packing', 0));
   perform audit.ensure_archive_partitions(v_log.from_at, v_log.to_at);
-  execute pg_catalog.format('alter table %s no force row level security', p_partition);
-  return query execute pg_catalog.format(
-    -- one step along the primary key per tenant
-    'with recursive t (id) as (
-      (select l.tenant_id from %1$s l order by l.tenant_id limit 1)
-      union all
-      select (select l.tenant_id from %1$s l where l.tenant_id > t.id order by l.tenant_id limit 1) from t where t.id is not null
-    )
-    select t.id from t where t.id is not null',
-    p_partition
-  );
-  execute pg_catalog.format('alter table %s force row level security', p_partition);
+  return query select audit.tenants_in(p_partition);
 end
 $$;
 
@@ -6371,7 +6450,7 @@ to kernel_app, kernel_ro, audit_reader, audit_writer, retention_job, imhotep_pla
 grant execute on function
   core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.set_reason(text),
   core.setting(text), core.environment(), core.assert_not_production(), core.active_tenants(),
-  core.tenant_today(), core.period_key(text, date), core.next_number(text, text, date),
+  core.tenant_zone(), core.tenant_today(), core.period_key(text, date), core.next_number(text, text, date),
   core.next_default_number(text, text, text, int, text, date),
   core.configure_series(text, text, text, int, text, boolean, text, int),
   core.idempotent_begin(text, text, bytea, interval), core.idempotent_finish(text, text, jsonb, text),
@@ -6382,7 +6461,7 @@ to kernel_app;
 
 grant execute on function
   core.begin_request(uuid, uuid, text, text, uuid, jsonb), core.setting(text), core.environment(), core.active_tenants(),
-  core.tenant_today() -- views ask it as their reader
+  core.tenant_zone(), core.tenant_today() -- views ask them as their reader
 to kernel_ro, audit_reader, audit_writer, retention_job;
 
 grant execute on function
@@ -6471,5 +6550,13 @@ select core.ensure_partitions('communication.whatsapp_messages', 'month', 1);
 select core.ensure_partitions('communication.email_messages', 'month', 1);
 
 -- other services: grants
+
+select core.hand_over('compliance', 'notification');
+
+grant usage on schema compliance to kernel_owner;
+
+grant select on
+  compliance.legal_holds
+to notification_app, notification_ro, kernel_owner;
 
 select core.close_database('notification');
