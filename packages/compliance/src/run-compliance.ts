@@ -1,5 +1,5 @@
 import type { Database, Transaction } from '@imhotep/postgres'
-import { openInspection, trial } from './inspection.ts'
+import { openInspection, trial, type Inspection } from './inspection.ts'
 import { fail, type ComplianceRule, type RuleFamily, type Verdict } from './rule.ts'
 import { ruleFamilies } from './rules/index.ts'
 
@@ -62,18 +62,8 @@ export async function runCompliance(db: Database, options: ComplianceOptions = {
 
 /** The same inside an open transaction, which sees what it has changed itself and is left as it was found. */
 export async function runComplianceInside(tx: Transaction, options: ComplianceOptions = {}): Promise<ComplianceReport> {
-  const { families = ruleFamilies.map(({ name }) => name), rules, onProgress = () => {} } = options
   const started = performance.now()
-  const inspection = await openInspection(tx)
-  const results: RuleResult[] = []
-  for (const family of ruleFamilies.filter(({ name }) => families.includes(name))) {
-    for (const rule of family.rules) {
-      if (rules && !rules.includes(rule.id)) continue
-      onProgress(`${rule.id} ${rule.rule}`)
-      const verdict = await trial(inspection, () => answerOf(rule, inspection))
-      results.push(toResult(family, rule, verdict))
-    }
-  }
+  const results = await checkRules(await openInspection(tx), options)
   return {
     fingerprint: await fingerprintOf(tx),
     ranAt: new Date(),
@@ -83,13 +73,28 @@ export async function runComplianceInside(tx: Transaction, options: ComplianceOp
   }
 }
 
+/** What the chosen rules say, one after the other. */
+export async function checkRules(inspection: Inspection, options: ComplianceOptions): Promise<RuleResult[]> {
+  const { families = ruleFamilies.map(({ name }) => name), rules, onProgress = () => {} } = options
+  const results: RuleResult[] = []
+  for (const family of ruleFamilies.filter(({ name }) => families.includes(name))) {
+    for (const rule of family.rules) {
+      if (rules && !rules.includes(rule.id)) continue
+      onProgress(`${rule.id} ${rule.rule}`)
+      const verdict = await trial(inspection, () => answerOf(rule, inspection))
+      results.push(toResult(family, rule, verdict))
+    }
+  }
+  return results
+}
+
 /** True when no rule failed. */
 export function isCompliant({ results }: ComplianceReport): boolean {
   return results.every(({ verdict }) => verdict !== 'fail')
 }
 
 /** A check that cannot run is no pass: the objects it needs are missing or changed. */
-async function answerOf(rule: ComplianceRule, inspection: Parameters<ComplianceRule['check']>[0]): Promise<Verdict> {
+async function answerOf(rule: ComplianceRule, inspection: Inspection): Promise<Verdict> {
   try {
     return await trial(inspection, async () => rule.check(inspection))
   } catch (error) {
