@@ -56,6 +56,8 @@ export interface Side {
 
   /** Before clients are stopped: lets `advanceSequences` find the greatest value without a look at each row of a large table. */
   prepareSequences(tables: readonly MovedTable[]): Promise<void>
+  /** Drops what `prepareSequences` made, when clients are served again. Waits a moment for tables in use, then rejects. */
+  unprepareSequences(tables: readonly MovedTable[]): Promise<void>
   /** Sets sequences and identities behind the greatest value in use, with room for what the other side may still write. */
   advanceSequences(tables: readonly MovedTable[], gap: number): Promise<void>
   /** Renames tables that live elsewhere now to `zz_moved_<name>`; those that are renamed already are skipped. */

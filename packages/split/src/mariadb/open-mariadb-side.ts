@@ -53,6 +53,7 @@ export async function openMariadbSide(url: string): Promise<Side> {
 
     // AUTO_INCREMENT stands in an index always
     prepareSequences: async () => {},
+    unprepareSequences: async () => {},
     advanceSequences: (tables, gap) => sessions.use((session) => advanceAutoIncrement(session, tables, gap)),
     setAside: (tables) => sessions.use((session) => setTablesAside(session, tables)),
     dropSetAside: (tables) => sessions.use((session) => dropTablesSetAside(session, tables)),

@@ -105,7 +105,6 @@ function makeSide(url: string, options: SideOptions): Side {
         await forgetApplied(session, log)
         await dropOrigin(session, url, log)
         await dropOrderIndexes(session)
-        await dropSequenceIndexes(session)
       })
     },
 
@@ -118,6 +117,7 @@ function makeSide(url: string, options: SideOptions): Side {
     unfence: (_, tables) => sessions.use((session) => unfenceTables(session, tables, end)),
 
     prepareSequences: (tables) => sessions.use((session) => indexSequences(session, tables, end)),
+    unprepareSequences: (tables) => sessions.use((session) => dropSequenceIndexes(session, tables, end)),
     advanceSequences: (tables, gap) => sessions.use((session) => advanceSequences(session, tables, gap, end)),
     setAside: (tables) => sessions.use((session) => setTablesAside(session, tables, end)),
     dropSetAside: (tables) => sessions.use((session) => dropTablesSetAside(session, tables, end)),

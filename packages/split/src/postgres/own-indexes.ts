@@ -1,7 +1,10 @@
 import type { Connection } from '@imhotep/postgres'
 import { withShortLocks, type ShortLocksOptions } from './session.ts'
 
-/** Drops indexes that a move has made, in whatever schema: those whose name is as the regular expression says. */
+/**
+ * Drops indexes that a move has made, in whatever schema: those whose name is as the regular expression says. One that cannot
+ * be had keeps no other one.
+ */
 export async function dropIndexes(
   session: Connection,
   pattern: string,
@@ -12,7 +15,11 @@ export async function dropIndexes(
       where c.relkind in ('i', 'I') and c.relname ~ $1 and not c.relispartition`,
     [pattern],
   )
+  let failure: unknown
   for (const { name } of indexes) {
-    await withShortLocks(session, () => session.script(`drop index if exists ${name}`), options)
+    await withShortLocks(session, () => session.script(`drop index if exists ${name}`), options).catch(
+      (error: unknown) => (failure ??= error),
+    )
   }
+  if (failure) throw failure
 }

@@ -41,7 +41,6 @@ const sequencesQuery = (more = 'true') => `
     join pg_attribute a on a.attrelid = used.relation and a.attnum = used.attnum
    where a.atttypid = any ('{20,21,23,1700}'::oid[])`
 
-const isPrepared = `exists (select from pg_class x where x.relname = own.index) as "isPrepared"`
 const isSlow = (least: number) => `
   not exists (select from pg_index i join pg_class x on x.oid = i.indexrelid join pg_am m on m.oid = x.relam
                where i.indrelid = used.relation and i.indkey[0] = used.attnum and i.indisvalid and i.indpred is null
@@ -62,12 +61,8 @@ export async function advanceSequences(
   )
   const missing = tables.find((_, at) => present[at]?.found !== true)
   if (missing) throw new MovedTableMissingError(missing[end])
-  const sequences = await session.query<SequenceRow & { isPrepared: boolean }>(sequencesQuery(isPrepared), [names])
+  const sequences = await session.query<SequenceRow>(sequencesQuery(), [names])
   if (sequences.length > 0) await session.script(sequences.map((row) => setval(row, gap)).join(';\n'))
-  const prepared = sequences.filter((row) => row.isPrepared).map(({ index }) => index)
-  if (prepared.length === 0) return
-  // A report may read the table for an hour: then it goes with the log.
-  await dropIndexes(session, `^(${prepared.join('|')})$`, { seconds: 0 }).catch(() => undefined)
 }
 
 /** See `Side.prepareSequences`. */
@@ -85,9 +80,14 @@ export async function indexSequences(
   }
 }
 
-/** Whatever there are of them in the database. */
-export async function dropSequenceIndexes(session: Connection): Promise<void> {
-  await dropIndexes(session, `^${indexPrefix}\\d+_\\d+$`)
+/** See `Side.unprepareSequences`. Those of other services may be on their way. */
+export async function dropSequenceIndexes(session: Connection, tables: readonly MovedTable[], end: End): Promise<void> {
+  const rows = await session.query<{ oid: number }>(
+    'select to_regclass(name)::oid as oid from unnest($1::text[]) name where to_regclass(name) is not null',
+    [tables.map((table) => qualified(table[end]))],
+  )
+  const oids = rows.map(({ oid }) => oid).join('|')
+  await dropIndexes(session, `^${indexPrefix}(${oids})_\\d+$`, { seconds: 1, since: Date.now() })
 }
 
 function setval({ sequence, table, column, increment }: SequenceRow, gap: number): string {

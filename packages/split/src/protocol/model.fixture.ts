@@ -13,6 +13,8 @@ export class ModelServer {
   isFenced = false
   hasForeignKeys = true
   isSetAside = false
+  /** Has what `prepareSequences` made. */
+  isPrepared = false
   loaded: { rows: number; last: Key | null; complete: boolean } = { rows: 0, last: null, complete: false }
 
   /** A client's write. False: it was refused. */
@@ -112,7 +114,14 @@ export function modelSide(server: ModelServer, process: ModelProcess): ServiceDa
       process.call(() => {
         server.isFenced = false
       }),
-    prepareSequences: () => process.call(() => {}),
+    prepareSequences: () =>
+      process.call(() => {
+        server.isPrepared = true
+      }),
+    unprepareSequences: () =>
+      process.call(() => {
+        server.isPrepared = false
+      }),
     advanceSequences: () => process.call(() => {}),
     setAside: () =>
       process.call(() => {

@@ -1,6 +1,6 @@
 import type { ServiceEntry } from '../ledger/ledger.ts'
 import { writableTables, type Move } from './move.ts'
-import { completeSwitch, unswitch } from './switch.ts'
+import { completeSwitch, unprepare, unswitch } from './switch.ts'
 import { cancel, completeRevert, retire, unrevert } from './way-back.ts'
 
 /**
@@ -22,6 +22,7 @@ export async function recover(move: Move): Promise<ServiceEntry> {
       return completeSwitch(move, entry)
     case 'reversible':
       await move.target.unfence(move.service, writableTables(move))
+      await unprepare(move, move.target)
       return entry
     case 'reverting':
       return unrevert(move, entry)

@@ -4,6 +4,7 @@ import type { Applier } from './applier.ts'
 import { catchUp, drain } from './appliers.ts'
 import { StaleVerificationError } from './errors.ts'
 import { forwardLog, reverseLog, writableTables, type Move } from './move.ts'
+import type { Side } from '../side.ts'
 import { checkFiles, checkFingerprints, readStorage } from './way-there.ts'
 
 /** An older verification proves little about today. */
@@ -91,5 +92,15 @@ export async function completeSwitch(move: Move, committed: ServiceEntry, fenced
   await move.routes.set(move.service, 'own')
   const gap = fencedAt === undefined ? {} : { gapMs: Math.round(performance.now() - fencedAt) }
   await move.source.closeLog(forwardLog(move.service))
-  return move.ledger.advance(committed, 'reversible', gap)
+  const reversible = await move.ledger.advance(committed, 'reversible', gap)
+  await unprepare(move, move.target)
+  return reversible
+}
+
+/** A report may read a table for an hour: then its index goes with the next command. */
+export async function unprepare({ service, tables, say }: Move, side: Side): Promise<void> {
+  await side.unprepareSequences(tables).catch((error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error)
+    say(`${service}: an index that only the switch needed stays until the next command (${reason})`)
+  })
 }

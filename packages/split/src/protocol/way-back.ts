@@ -5,6 +5,7 @@ import type { TableName } from '../model.ts'
 import type { Applier } from './applier.ts'
 import { catchUp, drain } from './appliers.ts'
 import { forwardLog, reverseLog, writableTables, type Move } from './move.ts'
+import { unprepare } from './switch.ts'
 
 /** Ends a move that did not switch: the shared database serves on as if nothing had been. */
 export async function cancel(move: Move, entry: ServiceEntry): Promise<ServiceEntry> {
@@ -54,6 +55,7 @@ export async function completeRevert(move: Move, reverted: ServiceEntry): Promis
   await move.source.unfence(move.service, move.tables)
   await move.routes.set(move.service, 'shared')
   await move.target.closeLog(reverseLog(move.service))
+  await unprepare(move, move.source)
   await restoreKeys(move, 'reverted')
   return reverted
 }
@@ -82,6 +84,7 @@ export async function retire(move: Move, entry: ServiceEntry): Promise<ServiceEn
   }
   const retired = entry.state === 'retired' ? entry : await move.ledger.advance(entry, 'retired')
   await move.target.closeLog(reverseLog(move.service))
+  await unprepare(move, move.target)
   await move.source.setAside(move.tables)
   return retired
 }
