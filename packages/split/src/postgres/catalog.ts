@@ -1,7 +1,9 @@
 import { readCatalog, type Column, type Constraint, type Index, type Table } from '@imhotep/engine'
-import type { Database } from '@imhotep/postgres'
+import { LockTimeoutError, type Database } from '@imhotep/postgres'
 import type { SharedColumn, SharedForeignKey, SharedIndex, SharedTable, TableName } from '../model.ts'
 import type { SharedCatalog, SharedRoutine } from '../side.ts'
+import { TableBusyError } from './errors.ts'
+import { partitionTree } from './sql-text.ts'
 
 /** Ours, and what nobody moves: a schema, and triggers of that name. */
 const ownSchema = 'imhotep_split'
@@ -11,7 +13,7 @@ interface SizeRow extends TableName {
   readonly bytes: number
 }
 
-/** A partitioned table has no rows of its own: it is as large as its partitions. */
+/** A partitioned table has no rows of its own: it is as large as its partitions. The size of a table waits for its lock. */
 const sizesQuery = `
   select n.nspname as schema, c.relname as name,
          coalesce(sum(greatest(p.reltuples, 0)), 0)::int8 as rows,
@@ -19,15 +21,23 @@ const sizesQuery = `
     from pg_class c
     join pg_namespace n on n.oid = c.relnamespace
     left join lateral (
-      select l.* from pg_class l
-       where c.relkind = 'r' and l.oid = c.oid
-          or c.relkind = 'p' and l.oid in (select relid from pg_partition_tree(c.oid) where isleaf)) p on true
+      select l.* from ${partitionTree('c.oid')} t join pg_class l on l.oid = t.oid and l.relkind = 'r') p on true
    where c.relkind in ('r', 'p') and not c.relispartition
    group by n.nspname, c.relname`
 
-/** The tables, views, routines and triggers of a database, of some schemas or of all. Partitions belong to their table. */
-export async function readSharedCatalog(db: Database, schemas?: readonly string[]): Promise<SharedCatalog> {
-  const [catalog, sizes] = await Promise.all([readCatalog(db), db.query<SizeRow>(sizesQuery)])
+/**
+ * The tables, views, routines and triggers of a database, of some schemas or of all. Partitions belong to their table.
+ * @throws TableBusyError, CatalogLockedError when somebody holds a table for so long that it cannot be looked at
+ */
+export async function readSharedCatalog(
+  db: Database,
+  schemas?: readonly string[],
+  lockSeconds = 10,
+): Promise<SharedCatalog> {
+  const [catalog, sizes] = await Promise.all([
+    readCatalog(db, { lockTimeout: `${lockSeconds * 1000}ms` }),
+    readSizes(db, lockSeconds),
+  ])
   const sizeOf = new Map(sizes.map((size) => [`${size.schema}.${size.name}`, size]))
   const isWanted = ({ schema }: { schema: string }) =>
     schema !== ownSchema && (schemas === undefined || schemas.includes(schema))
@@ -63,6 +73,16 @@ export async function readSharedCatalog(db: Database, schemas?: readonly string[
           table: { schema: owner.schema, name: owner.name },
         })),
     ),
+  }
+}
+
+async function readSizes(db: Database, lockSeconds: number): Promise<SizeRow[]> {
+  const limit = { sql: `select set_config('lock_timeout', $1, true)`, params: [`${lockSeconds * 1000}ms`] }
+  try {
+    return await db.transaction((tx) => tx.query<SizeRow>(sizesQuery), { readOnly: true, retries: 0, first: [limit] })
+  } catch (error) {
+    if (error instanceof LockTimeoutError) throw new TableBusyError(lockSeconds, { cause: error })
+    throw error
   }
 }
 

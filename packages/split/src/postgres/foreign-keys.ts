@@ -5,7 +5,7 @@ import type { OwnedForeignKey } from '../side.ts'
 import { prepareBookkeeping } from './bookkeeping.ts'
 import { countOrphans } from './orphans.ts'
 import { withShortLocks } from './session.ts'
-import { columnList, identifier, qualified } from './sql-text.ts'
+import { columnList, identifier, qualified, withPartitions } from './sql-text.ts'
 
 /** See `Side.dropForeignKeys`. Their definitions are kept: a model of them may not hold all that they say. */
 export async function dropForeignKeys(session: Connection, keys: readonly OwnedForeignKey[]): Promise<void> {
@@ -95,7 +95,7 @@ function leavesOf(session: Connection, table: TableName): Promise<TableName[]> {
     `select n.nspname as schema, c.relname as name
        from pg_class c join pg_namespace n on n.oid = c.relnamespace
       where c.relkind = 'r'
-        and (c.oid = to_regclass($1) or c.oid in (select relid from pg_partition_tree(to_regclass($1)) where isleaf))
+        and c.oid in (select oid from ${withPartitions('$1')} p)
       order by c.oid`,
     [qualified(table)],
   )

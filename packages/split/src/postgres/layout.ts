@@ -1,7 +1,7 @@
 import type { Transaction } from '@imhotep/postgres'
 import type { MovedTable, TableName } from '../model.ts'
 import { MovedTableMissingError } from './errors.ts'
-import { identifier, qualified } from './sql-text.ts'
+import { identifier, partitionTree, qualified } from './sql-text.ts'
 
 /** Which end of a move a database is: the shared one knows a table by its `source` name, the service's by its `target`. */
 export type End = 'source' | 'target'
@@ -91,8 +91,8 @@ export async function readLayout(tx: Transaction, moved: MovedTable, end: End): 
     tx.query(keyIndexQuery, [oid, key]),
     tx.query<TableName>(
       `select n.nspname as schema, c.relname as name
-         from pg_partition_tree($1::oid::regclass) p
-         join pg_class c on c.oid = p.relid join pg_namespace n on n.oid = c.relnamespace
+         from ${partitionTree('$1::oid')} p
+         join pg_class c on c.oid = p.oid join pg_namespace n on n.oid = c.relnamespace
         order by p.level`,
       [oid],
     ),

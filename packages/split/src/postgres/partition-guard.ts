@@ -4,7 +4,7 @@ import { prepareBookkeeping } from './bookkeeping.ts'
 import { dropTriggers } from './fence.ts'
 import type { End } from './layout.ts'
 import { withShortLocks } from './session.ts'
-import { qualified } from './sql-text.ts'
+import { qualified, withPartitions } from './sql-text.ts'
 
 const [before, after] = ['imhotep_split_truncate', 'imhotep_split_truncated']
 
@@ -15,8 +15,8 @@ const [before, after] = ['imhotep_split_truncate', 'imhotep_split_truncated']
 export async function guardPartitions(session: Connection, tables: readonly MovedTable[], end: End): Promise<void> {
   const found = await session.query<{ name: string; isPart: boolean }>(
     `select format('%I.%I', n.nspname, c.relname) as name, t.level > 0 as "isPart"
-       from unnest($1::text[]) w cross join lateral pg_partition_tree(to_regclass(w)) t
-       join pg_class c on c.oid = t.relid join pg_namespace n on n.oid = c.relnamespace
+       from unnest($1::text[]) w cross join lateral ${withPartitions('w')} t
+       join pg_class c on c.oid = t.oid join pg_namespace n on n.oid = c.relnamespace
       order by t.level`,
     [tables.map((table) => qualified(table[end]))],
   )

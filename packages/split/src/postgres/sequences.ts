@@ -73,7 +73,10 @@ export async function indexSequences(
   least = leastBytes,
 ): Promise<void> {
   const names = tables.map((table) => qualified(table[end]))
-  const rows = await session.query<SequenceRow & { isSlow: boolean }>(sequencesQuery(isSlow(least)), [names])
+  // The size of a table waits for its lock.
+  const rows = await withShortLocks(session, () =>
+    session.query<SequenceRow & { isSlow: boolean }>(sequencesQuery(isSlow(least)), [names]),
+  )
   for (const { table, column, index } of rows.filter((row) => row.isSlow)) {
     const create = `create index if not exists ${identifier(index)} on ${table} (${identifier(column)})`
     await withShortLocks(session, () => session.script(create))

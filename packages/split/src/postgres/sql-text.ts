@@ -14,9 +14,20 @@ export function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`
 }
 
-/** Oids of a table and all its partitions, as a subquery; of a table without partitions `pg_partition_tree` tells nothing. */
+/** Oids of a table and all its partitions with their levels, as a subquery. `pg_partition_tree` would wait for locks on them. */
+export function partitionTree(oid: string): string {
+  return `(with recursive tree as (
+     select ${oid} as oid, 0 as level
+     union all
+     select i.inhrelid, tree.level + 1
+       from tree join pg_inherits i on i.inhparent = tree.oid
+       join pg_class part on part.oid = i.inhrelid and part.relispartition)
+   select * from tree)`
+}
+
+/** The same of a table's name. */
 export function withPartitions(name: string): string {
-  return `(select to_regclass(${name})::oid as oid union select relid::oid from pg_partition_tree(to_regclass(${name})))`
+  return partitionTree(`to_regclass(${name})::oid`)
 }
 
 export function columnList(names: readonly string[]): string {

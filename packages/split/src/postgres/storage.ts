@@ -2,7 +2,7 @@ import type { Transaction } from '@imhotep/postgres'
 import { tableId, type MovedTable } from '../model.ts'
 import type { TableStorage } from '../side.ts'
 import type { End } from './layout.ts'
-import { qualified } from './sql-text.ts'
+import { qualified, withPartitions } from './sql-text.ts'
 
 interface StorageRow extends TableStorage {
   readonly place: number
@@ -18,7 +18,7 @@ export async function readStorage(
     `select place::int4 as place, to_regclass(name)::oid::text as identity,
             (select md5(string_agg(concat_ws(' ', c.oid, c.relfilenode), ',' order by c.oid))
                from pg_class c
-              where c.oid = to_regclass(name) or c.oid in (select relid from pg_partition_tree(to_regclass(name)))) as files
+              where c.oid in (select oid from ${withPartitions('name')} p)) as files
        from unnest($1::text[]) with ordinality t(name, place)
       where to_regclass(name) is not null`,
     [tables.map((table) => qualified(table[end]))],
