@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { mariadbDatabase, needsMariadb } from '../../../../tests/support/mariadb.ts'
 import type { MovedTable } from '../model.ts'
 import { fencedTables } from './fence.ts'
@@ -93,6 +94,36 @@ void test('unfence: the tables are as before, triggers of the application in the
   assert.deepEqual(await triggersOf(client, source.name), before)
   assert.equal(await refusal(client, 'insert into a (n) values (1)'), null)
   assert.deepEqual(await client.rows('select n from a'), [['20']])
+})
+
+void test('unfence: who reads one table for long keeps no other one closed', options, async () => {
+  await using source = await mariadbDatabase(...schema, 'insert into b values (1, 1)')
+  const tables = await moved(source.url)
+  await using side = closing(await openMariadbSide(source.url))
+  await using client = closing(await openSession(source.url))
+  await using reader = closing(await openSession(source.url))
+  const before = await triggersOf(client, source.name)
+  await side.fence('lab', tables)
+
+  for (const [held, other] of [
+    ['a', 'b'],
+    ['b', 'a'],
+  ]) {
+    await reader.run(`start transaction`)
+    await reader.rows(`select * from ${held}`)
+    const opening = side.unfence('lab', tables)
+    opening.catch(() => undefined)
+    let answer: string | null = ''
+    for (const end = Date.now() + 3_000; answer !== null && Date.now() < end; await sleep(50)) {
+      answer = await refusal(client, `update ${other} set n = n + 1`)
+    }
+    assert.equal(answer, null, `${other} is closed while ${held} is read`)
+    assert.equal(await refusal(client, `insert into ${held} (n) values (1)`), '45000 IMH01')
+    await reader.run('commit')
+    await opening
+    assert.deepEqual(await triggersOf(client, source.name), before)
+    await side.fence('lab', tables)
+  }
 })
 
 void test('unfence: a table whose trigger cannot be made stays closed alone, and is named', options, async () => {

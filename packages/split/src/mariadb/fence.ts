@@ -2,14 +2,22 @@ import type { MovedTable, Position, TableName } from '../model.ts'
 import type { Patience } from '../side.ts'
 import { prepareBookkeeping } from './bookkeeping.ts'
 import { ownPrefix } from './catalog.ts'
-import { TriggersFailError, type FailedTrigger } from './errors.ts'
+import { FenceTimeoutError, TriggersFailError, type FailedTrigger } from './errors.ts'
 import { fenceName } from './fence-name.ts'
 import { masterPosition } from './position.ts'
 import type { Session } from './session.ts'
 import { ownStatement, quoteTable, quoteText } from './sql-text.ts'
 import { withTableLocks } from './table-locks.ts'
 import { createGuard, dropGuards, missingGuards } from './truncate-guard.ts'
-import { createTrigger, forgetKept, keepTrigger, keptTriggers, readTriggers } from './triggers.ts'
+import {
+  createTrigger,
+  forgetKept,
+  keepTrigger,
+  keptTriggers,
+  readTriggers,
+  type KeptTrigger,
+  type Trigger,
+} from './triggers.ts'
 
 const events = ['insert', 'update', 'delete'] as const
 
@@ -48,40 +56,78 @@ export async function fenceTables(
 
 /**
  * Takes away whatever part of a fence there is, and puts the application's triggers back. A table that does not get all of
- * them stays closed: its rows would come without what they do. It keeps no other one closed.
- * @throws TriggersFailError
+ * them stays closed: its rows would come without what they do. It keeps no other one closed, and neither does one in use:
+ * those that can be had at once come first.
+ * @throws TriggersFailError, FenceTimeoutError
  */
 export async function unfenceTables(session: Session, database: string, moved: readonly MovedTable[]): Promise<void> {
   const tables = moved.map(({ source }) => source)
-  if (tables.length === 0) return
   await prepareBookkeeping(session, database)
-  const triggers = await readTriggers(session, tables)
-  const ours = triggers.filter(({ table, name }) => events.some((event) => name === fenceName(table, event)))
-  const kept = await keptTriggers(
-    session,
-    tables.map(({ name }) => name),
-  )
   const failed: FailedTrigger[] = []
-  const isClosed = ({ name }: TableName) => failed.some(({ table }) => table === name)
-  if (ours.length > 0 || kept.length > 0) {
-    await withTableLocks(session, tables, async () => {
-      for (const { table, name, definition } of kept) {
-        if (triggers.some((trigger) => trigger.table.name === table && trigger.name === name)) continue
-        await createTrigger(session, definition).catch((error: Error) => failed.push({ table, name, error }))
+  const deadline = Date.now() + openSeconds * 1000
+  let busy: unknown
+  let left: readonly TableName[] = tables
+  for (const isLast of [false, true]) {
+    if (left.length === 0) break
+    const triggers = await readTriggers(session, left)
+    const kept = await keptTriggers(
+      session,
+      left.map(({ name }) => name),
+    )
+    const waiting: TableName[] = []
+    for (const table of left) {
+      const closed = {
+        table,
+        triggers: triggers.filter((trigger) => trigger.table.name === table.name),
+        kept: kept.filter((trigger) => trigger.table === table.name),
       }
-      for (const { table, name } of ours) {
-        if (isClosed(table)) continue
-        await session.run(`${ownStatement} drop trigger if exists ${quoteTable({ ...table, name })}`)
+      const seconds = isLast ? Math.max(0, (deadline - Date.now()) / 1000) : 0
+      try {
+        failed.push(...(await openTable(session, closed, seconds)))
+      } catch (error) {
+        if (!(error instanceof FenceTimeoutError)) throw error
+        waiting.push(table)
+        busy = error
       }
-    })
+    }
+    left = waiting
   }
-  const opened = tables.filter((table) => !isClosed(table))
-  await dropGuards(session, opened)
-  await forgetKept(
-    session,
-    opened.map(({ name }) => name),
-  )
   if (failed.length > 0) throw new TriggersFailError(failed)
+  if (left.length > 0) throw busy
+}
+
+/** How long for all tables together. */
+const openSeconds = 30
+
+interface ClosedTable {
+  readonly table: TableName
+  readonly triggers: readonly Trigger[]
+  readonly kept: readonly KeptTrigger[]
+}
+
+/** Returns the triggers that cannot be made, for which the table stays closed. */
+async function openTable(
+  session: Session,
+  { table, triggers, kept }: ClosedTable,
+  seconds: number,
+): Promise<FailedTrigger[]> {
+  const failed: FailedTrigger[] = []
+  const ours = triggers.filter(({ name }) => events.some((event) => name === fenceName(table, event)))
+  const open = async () => {
+    for (const { name, definition } of kept) {
+      if (triggers.some((trigger) => trigger.name === name)) continue
+      await createTrigger(session, definition).catch((error: Error) => failed.push({ table: table.name, name, error }))
+    }
+    if (failed.length > 0) return
+    for (const { name } of ours) {
+      await session.run(`${ownStatement} drop trigger if exists ${quoteTable({ ...table, name })}`)
+    }
+  }
+  if (ours.length > 0 || kept.length > 0) await withTableLocks(session, [table], open, { seconds })
+  if (failed.length > 0) return failed
+  await dropGuards(session, [table], { seconds })
+  await forgetKept(session, [table.name])
+  return []
 }
 
 /** Those of the tables whose fence is whole. */

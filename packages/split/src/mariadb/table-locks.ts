@@ -33,8 +33,13 @@ export async function withTableLocks<T>(
 }
 
 /** Runs one statement that waits for tables, and for each no longer than a second. @throws FenceTimeoutError */
-export async function retryBusy(session: Session, tables: readonly TableName[], sql: string): Promise<void> {
-  await retry(session, tables, () => ({ sql, seconds: 1 }))
+export async function retryBusy(
+  session: Session,
+  tables: readonly TableName[],
+  sql: string,
+  patience: Patience = {},
+): Promise<void> {
+  await retry(session, tables, () => ({ sql, seconds: 1 }), patience)
 }
 
 interface Attempt {

@@ -1,4 +1,5 @@
 import type { TableName } from '../model.ts'
+import type { Patience } from '../side.ts'
 import { existingTables } from './catalog.ts'
 import { fenceName } from './fence-name.ts'
 import type { Session } from './session.ts'
@@ -49,10 +50,19 @@ export async function createGuard(session: Session, { table, columns }: Guard): 
 }
 
 /** Whatever guards there are of the tables. */
-export async function dropGuards(session: Session, tables: readonly TableName[]): Promise<void> {
+export async function dropGuards(
+  session: Session,
+  tables: readonly TableName[],
+  patience: Patience = {},
+): Promise<void> {
   const guards = await existingTables(session, tables.map(guardOf))
   if (guards.length === 0) return
-  await retryBusy(session, tables, `${ownStatement} drop table if exists ${guards.map(quoteTable).join(', ')}`)
+  await retryBusy(
+    session,
+    tables,
+    `${ownStatement} drop table if exists ${guards.map(quoteTable).join(', ')}`,
+    patience,
+  )
 }
 
 const guardOf = (table: TableName): TableName => ({ ...table, name: fenceName(table, 'truncate') })
