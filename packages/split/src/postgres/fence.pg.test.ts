@@ -99,6 +99,31 @@ test('unfence: lets clients in while somebody reads, and the next fence is whole
   assert.deepEqual(await two.sharedDb.query(`select from pg_trigger where tgname like 'imhotep%'`), [])
 })
 
+test('unfence: a table that is locked for long keeps no other one closed', async () => {
+  const holder = await two.sharedDb.dedicated()
+  for (const [held, other] of [
+    ['entries', 'accounts'],
+    ['accounts', 'entries'],
+  ]) {
+    await two.source.fence('lab', two.tables)
+    await holder.script(`begin; lock table ${held} in access exclusive mode`)
+    const opening = two.source.unfence('lab', two.tables)
+    opening.catch(() => undefined)
+    let refused: unknown = 'not tried'
+    for (const end = Date.now() + 3_000; refused && Date.now() < end; await sleep(50)) {
+      refused = await two.sharedDb.query(`update ${other} set id = id`).then(
+        () => undefined,
+        (error: unknown) => error,
+      )
+    }
+    assert.equal(refused, undefined, `${other} is closed while ${held} is locked`)
+    await holder.script('commit')
+    await opening
+    await two.sharedDb.query(`update ${held} set id = id`)
+  }
+  await holder.release()
+})
+
 test('fence: waits for a transaction that wrote before, and holds nobody up meanwhile', async () => {
   const client = await two.sharedDb.dedicated()
   await client.script('begin; update accounts set balance = 5 where id = 1')

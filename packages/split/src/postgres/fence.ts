@@ -77,21 +77,36 @@ export async function unfenceTables(session: Connection, tables: readonly MovedT
 
 /**
  * Lets clients in. A trigger can be dropped only when nobody reads its table, and a report may read it for an hour: there it
- * is disabled. A table that is locked keeps no other one closed.
+ * is disabled. A table that is locked keeps no other one closed: those that can be had at once come first.
  */
 export async function dropTriggers(session: Connection, trigger: string, tables: readonly string[]): Promise<void> {
+  const since = Date.now()
   let failure: unknown
-  for (const table of tables) {
-    const run = (sql: string) => () => session.script(sql)
-    try {
-      await withShortLocks(session, run(`drop trigger if exists ${trigger} on ${table}`), { seconds: 0 }).catch(() =>
-        withShortLocks(session, run(`alter table ${table} disable trigger ${trigger}`)),
-      )
-    } catch (error) {
-      failure ??= error
+  let left = tables
+  for (const patience of [{ seconds: 0 }, { since }]) {
+    failure = undefined
+    const waiting: string[] = []
+    for (const table of left) {
+      await openTable(session, trigger, table, patience).catch((error: unknown) => {
+        waiting.push(table)
+        failure ??= error
+      })
     }
+    left = waiting
   }
   if (failure) throw failure
+}
+
+async function openTable(
+  session: Connection,
+  trigger: string,
+  table: string,
+  patience: ShortLocksOptions,
+): Promise<void> {
+  const run = (sql: string) => () => session.script(sql)
+  await withShortLocks(session, run(`drop trigger if exists ${trigger} on ${table}`), { seconds: 0 }).catch(() =>
+    withShortLocks(session, run(`alter table ${table} disable trigger ${trigger}`), patience),
+  )
 }
 
 async function withoutFence(session: Connection, tables: readonly string[]): Promise<string[]> {
