@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { logicalDatabase, runOn } from '../../../../tests/support/logical-server.ts'
+import { Ledger } from '../ledger/ledger.ts'
 import { copyTables } from './copy.ts'
-import { defaultOptions, type Move } from './move.ts'
+import { defaultOptions, forwardLog, type Move } from './move.ts'
+import { copy } from './way-there.ts'
 import { digestOf, twoDatabases, type TwoDatabases } from '../postgres/two-databases.fixture.ts'
 
 const tables = `
@@ -85,4 +88,30 @@ test('copyTables: stops when it is told to, and goes on where it was', async () 
 
   await copyTables(moveOf(two))
   await assertSame(two)
+})
+
+test('copy: a key that was freed and taken between the begin of the log and the snapshot keeps what the log leaves out', async () => {
+  await using two = await twoDatabases(
+    `create table letters (id int primary key, body text, at int); alter table letters alter body set storage external`,
+    { rows: `insert into letters select n, repeat(chr(64 + n), 9000), n from generate_series(1, 3) n` },
+  )
+  await using book = await logicalDatabase('ledger')
+  const ledger = await Ledger.open(book.url, 'shared')
+  try {
+    await ledger.enter('ward')
+    const log = forwardLog('ward')
+    const forwardFrom = await two.source.openLog(log, two.tables)
+    let entry = await ledger.read('ward')
+    for (const state of ['cleared', 'provisioned'] as const) entry = await ledger.advance(entry, state, { forwardFrom })
+    await runOn(two.shared.url, 'delete from letters where id = 2; update letters set id = 2, at = 9 where id = 1')
+    const move = { ...moveOf(two), ledger, schema: { createKeys: async () => {} } as Partial<Move['schema']> } as Move
+
+    const copied = await copy(move, entry)
+
+    assert.equal(copied.state, 'streaming')
+    await assertSame(two)
+    await two.source.closeLog(log)
+  } finally {
+    await ledger.close()
+  }
 })

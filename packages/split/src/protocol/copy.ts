@@ -1,4 +1,4 @@
-import type { MovedTable } from '../model.ts'
+import type { MovedTable, Position } from '../model.ts'
 import type { CopyFormat, ServiceDatabase, Snapshot } from '../side.ts'
 import { ChunkRows, readSizes, type TableSize } from './chunk-rows.ts'
 import { allTables, type Move } from './move.ts'
@@ -7,14 +7,22 @@ import { createThrottle } from './throttle.ts'
 
 /**
  * Copies the rows that are not there yet, chunk by chunk. A chunk is loaded in one transaction with the note of its end, so
- * a copy that was killed goes on where it was, under a new snapshot: the log, read from before the first one, makes it whole.
+ * a copy that was killed goes on where it was, under a new snapshot: the log, read from the first one, makes it whole.
+ * @param begin told before the first row of all where the log must be read from. A log that is read over rows which know it
+ *   already could take a row away with a key that another row has by now, and with it what no log tells of a second time:
+ *   values left out as unchanged, and rows that only cascades have written.
  */
-export async function copyTables(move: Move): Promise<{ readonly rows: number }> {
+export async function copyTables(
+  move: Move,
+  begin: (from: Position) => Promise<void> = async () => {},
+): Promise<{ readonly rows: number }> {
   const looking = readSizes(move.source, allTables(move))
   looking.catch(() => undefined) // told below, unless there is no snapshot
-  const snapshot = await move.source.snapshot(allTables(move), { exact: false })
+  const isFirst = !(await hasBegun(move))
+  const snapshot = await move.source.snapshot(allTables(move), { exact: isFirst })
   const loads = new Loads()
   try {
+    if (isFirst) await begin(snapshot.position)
     const sizes = await looking
     const total = sizes.reduce((sum, { rows }) => sum + rows, 0)
     const progress = createProgress(total, (text) => move.say(`copying ${move.service}: ${text}`))
@@ -25,6 +33,14 @@ export async function copyTables(move: Move): Promise<{ readonly rows: number }>
     await loads.settle()
     await snapshot.close()
   }
+}
+
+async function hasBegun(move: Move): Promise<boolean> {
+  for (const table of allTables(move)) {
+    const { last, complete } = await move.target.loaded(table)
+    if (last !== null || complete) return true
+  }
+  return false
 }
 
 /** Reads a table to its end; its last loads may still be under way then. */

@@ -52,8 +52,10 @@ export async function provision(move: Move, entry: ServiceEntry): Promise<Servic
 
 /** Copies all rows, applies what was written meanwhile, and builds indexes and keys. */
 export async function copy(move: Move, entry: ServiceEntry): Promise<ServiceEntry> {
-  const copying = entry.state === 'copying' ? entry : await move.ledger.advance(entry, 'copying')
-  await copyTables(move)
+  let copying = entry.state === 'copying' ? entry : await move.ledger.advance(entry, 'copying')
+  await copyTables(move, async (forwardFrom) => {
+    copying = await move.ledger.note(copying, { forwardFrom })
+  })
   move.say(`${move.service}: catching up`)
   const applier = await startForward(move, copying)
   try {
