@@ -85,6 +85,8 @@ export interface TableStorage {
   readonly identity: string
   /** Others when rows may have come or gone by themselves: a partition was emptied, attached or detached, the table written anew. */
   readonly files: string
+  /** Others when a partition was made, attached, detached or dropped. Empty without partitions. */
+  readonly parts: string
 }
 
 export interface OwnedForeignKey extends SharedForeignKey {

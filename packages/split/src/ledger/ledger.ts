@@ -15,6 +15,8 @@ export interface Detail {
   readonly forwardFrom?: Position
   /** Where the log of the service's database begins, for the way back. */
   readonly reverseFrom?: Position
+  /** The partitions of each table when the log of the way back began: it tells nothing of those that come or go. */
+  readonly reverseParts?: Readonly<Record<string, string>>
   /** Of each table and its columns when the move began: DDL since then ends it. */
   readonly fingerprints?: Readonly<Record<string, string>>
   readonly verified?: VerifiedDetail

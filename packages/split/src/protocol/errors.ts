@@ -49,6 +49,20 @@ export class StorageChangedError extends ImhotepError {
   }
 }
 
+/** Partitions of the service's database came or went since the switch, with rows that the log of the way back does not tell of. */
+export class PartitionsError extends ImhotepError {
+  readonly code = 'IMH_SPLIT_PARTITIONS'
+  /** @param difference of the rows; none when it happened just now */
+  constructor(service: string, tables: readonly string[], difference?: string) {
+    const what = difference === undefined ? 'just now' : `since the switch, and the databases differ: ${difference}`
+    super(`${service}: partitions of ${tables.join(', ')} were made, attached, detached or dropped ${what}`, {
+      hint:
+        'rows of one that was attached: update each of them, so that the log tells of it; of one that was detached: attach it, ' +
+        'delete the rows, detach it; then run it again. Or give the way back up: imhotep split retire',
+    })
+  }
+}
+
 /** The receiving side does not catch up. */
 export class LagError extends ImhotepError {
   readonly code = 'IMH_SPLIT_LAG'

@@ -32,8 +32,15 @@ export async function arm(move: Move, entry: ServiceEntry, applier: Applier): Pr
   await move.source.closeLog(reverseLog(move.service))
   const reverseFrom = await move.target.openLog(reverseLog(move.service), move.tables)
   await move.target.prepareSequences(move.tables)
+  const reverseParts = await readParts(move)
   await catchUp(move, applier, move.source)
-  return move.ledger.advance(entry, 'armed', { reverseFrom })
+  return move.ledger.advance(entry, 'armed', { reverseFrom, reverseParts })
+}
+
+/** The partitions of the service's tables. */
+export async function readParts({ target, tables }: Move): Promise<Record<string, string>> {
+  const storage = Object.entries(await target.storage(tables))
+  return Object.fromEntries(storage.map(([name, { parts }]) => [name, parts]))
 }
 
 /**

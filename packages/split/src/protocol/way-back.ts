@@ -4,8 +4,10 @@ import { WrongStateError } from '../ledger/errors.ts'
 import type { TableName } from '../model.ts'
 import type { Applier } from './applier.ts'
 import { catchUp, drain } from './appliers.ts'
+import { PartitionsError } from './errors.ts'
 import { forwardLog, reverseLog, writableTables, type Move } from './move.ts'
-import { unprepare } from './switch.ts'
+import { readParts, unprepare } from './switch.ts'
+import { mismatchText, verifySides } from './verify.ts'
 
 /** Ends a move that did not switch: the shared database serves on as if nothing had been. */
 export async function cancel(move: Move, entry: ServiceEntry): Promise<ServiceEntry> {
@@ -25,12 +27,17 @@ export async function cancel(move: Move, entry: ServiceEntry): Promise<ServiceEn
 export async function revert(move: Move, entry: ServiceEntry, applier: Applier): Promise<ServiceEntry> {
   await move.source.prepareSequences(move.tables)
   await catchUp(move, applier, move.target)
+  const parts = await readParts(move)
+  const changed = changedParts(parts, entry.detail.reverseParts)
+  if (changed.length > 0) await checkParts(move, applier, changed)
   const started = performance.now()
   let reverting = await move.ledger.advance(entry, 'reverting')
   try {
     const patience = { seconds: move.options.maxGapSeconds, signal: move.signal }
     const last = await move.target.fence(move.service, writableTables(move), patience)
     await drain(move, applier, last, started)
+    const late = changedParts(await readParts(move), parts)
+    if (late.length > 0) throw new PartitionsError(move.service, late)
     await move.returnCommon(move.options.maxGapSeconds)
     await move.source.advanceSequences(move.tables, move.options.sequenceGap)
     reverting = await move.ledger.advance(reverting, 'reverted')
@@ -39,6 +46,19 @@ export async function revert(move: Move, entry: ServiceEntry, applier: Applier):
     throw error
   }
   return completeRevert(move, reverting)
+}
+
+/** No log tells which rows partitions took along that came or went: all are compared while clients write on. */
+async function checkParts(move: Move, applier: Applier, changed: readonly string[]): Promise<void> {
+  move.say(`${move.service}: partitions of ${changed.join(', ')} came or went since the switch: comparing all rows`)
+  const { chunkRows: rangeRows } = move.options
+  const options = { rangeRows, signal: move.signal }
+  const verification = await verifySides(move.target, move.source, move.tables, applier, options)
+  if (!verification.equal) throw new PartitionsError(move.service, changed, mismatchText(verification))
+}
+
+function changedParts(now: Readonly<Record<string, string>>, before: Readonly<Record<string, string>> = {}): string[] {
+  return Object.keys(now).filter((name) => now[name] !== (before[name] ?? ''))
 }
 
 /** Opens the service's database again after a revert that failed before its point of no return. */
