@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { emptyDatabase, type TestDatabase } from '../../../tests/support/database.ts'
 import {
   connect,
@@ -120,6 +121,22 @@ test('Connection.copyTo: tells a refusal before and in the midst of the rows, an
 
   assert.deepEqual(await connection.query('select 1 as one'), [{ one: 1 }])
 })
+
+test(
+  'Connection.copyTo: goes on after a refusal behind more rows than the driver holds',
+  { timeout: 20_000 },
+  async () => {
+    await using connection = await dedicated()
+    const read = async () => {
+      const rows = `copy (select repeat('x', 100000), 1 / (600 - n) from generate_series(1, 1000) n) to stdout`
+      for await (const piece of connection.copyTo(rows)) await sleep(piece.length > 0 ? 1 : 0)
+    }
+
+    await assert.rejects(read(), { sqlstate: '22012' })
+
+    assert.deepEqual(await connection.query('select 1 as one'), [{ one: 1 }])
+  },
+)
 
 test('Connection.copyTo: closes the connection when the reader leaves early', async () => {
   await using connection = await dedicated()

@@ -61,19 +61,20 @@ export async function copyRows(
 /** Reads what `copy .. to stdout` sends, in pieces of any size. See `Connection.copyTo`. */
 export async function* copyOut(client: Client, sql: string): AsyncGenerator<Buffer, void, undefined> {
   let complete = false
+  let stream: Readable | undefined
   try {
-    const stream: Readable = await client.copy(sql).readable()
+    stream = await client.copy(sql).readable()
     yield* stream as AsyncIterable<Buffer>
     complete = true
-    // The driver pauses the socket when its buffer is full, and nobody asks it for more at the end of the rows: the
-    // answer that ends the statement would never be read.
-    stream['_read'](0)
   } catch (error) {
     complete = !client.lost
     throw client.translate(error)
   } finally {
+    // The driver pauses the socket when its buffer is full, and nobody asks it for more at the end of the rows, or at an
+    // error between them: the answer that ends the statement would never be read.
+    if (complete) stream?.['_read'](0)
     // Rows that nobody reads would stop the connection for ever.
-    if (!complete) await client.close({ force: true })
+    else await client.close({ force: true })
   }
 }
 

@@ -123,7 +123,10 @@ export interface LogReader extends AsyncIterable<LogTransaction> {
 
 export interface Snapshot {
   readonly position: Position
-  /** The next rows in key order, as PostgreSQL's COPY reads them (columns in the order of the table). Default in text form. */
+  /**
+   * The next rows in key order, as PostgreSQL's COPY reads them (columns in the order of the table): up to `limit`, fewer where
+   * they are very long. Default in text form.
+   */
   chunk(table: MovedTable, after: Key | null, limit: number, format?: CopyFormat): Promise<Chunk>
   /** The types of the columns when `chunk` can give rows in binary form, else null. */
   binaryTypes(table: MovedTable): readonly string[] | null

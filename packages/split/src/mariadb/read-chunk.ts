@@ -1,4 +1,4 @@
-import { lastKey } from '../postgres/copy-text.ts'
+import { lastKey, mostChunkBytes } from '../postgres/copy-text.ts'
 import type { Key } from '../model.ts'
 import type { Chunk } from '../side.ts'
 import { copyText, neutralText } from './expressions.ts'
@@ -27,7 +27,9 @@ export class ChunkReader {
     const rows =
       ` from ${layout.sql} where ${inRange(layout, 'index', after, null)}` +
       ` order by ${orderBy(layout, 'index')} limit ${limit}`
-    const written = this.#haveLongValues.has(layout) ? null : await this.#session.lines(lineOf(layout) + rows)
+    const written = this.#haveLongValues.has(layout)
+      ? null
+      : await this.#session.lines(lineOf(layout) + rows, mostChunkBytes)
     if (written === null) this.#haveLongValues.add(layout)
     const { count, text } = written ?? (await this.#write(layout, rows))
     return { rows: count, format: 'text', data: text, last: count === 0 ? null : lastKey(text, layout.keyAt) }
@@ -37,8 +39,12 @@ export class ChunkReader {
     const { columns } = layout
     const pieces: Buffer[] = []
     let count = 0
+    let bytes = 0
     await this.#session.stream(`select ${columns.map(plainValue).join(', ')}${rows}`, (values) => {
+      // What is left is read anew: the next chunk has as many rows as fit.
+      if (bytes > mostChunkBytes) return
       count++
+      for (const value of values) bytes += value?.length ?? 0
       values.forEach((value, at) => {
         if (at > 0) pieces.push(tab)
         if (value === null) pieces.push(nullMark)

@@ -21,8 +21,8 @@ export interface Session {
   run(sql: string): Promise<number>
   /** Values of each row as bytes, handed over while they come. */
   stream(sql: string, onRow: (values: (Buffer | null)[]) => void): Promise<void>
-  /** The one column of all rows, each ended by a line feed; null when it is NULL in one of them. */
-  lines(sql: string): Promise<Lines | null>
+  /** The one column of the rows, each ended by a line feed, up to so many bytes; null when it is NULL in one of them. */
+  lines(sql: string, mostBytes: number): Promise<Lines | null>
   close(): Promise<void>
 }
 
@@ -89,12 +89,13 @@ function sessionOn(connection: Connection, label: string): Session {
     value: async (sql) => (await rows(sql))[0]?.[0] ?? null,
     run: async (sql) => ((await query(sql)) as { affectedRows?: number }).affectedRows ?? 0,
     stream: (sql, onRow) => readRaw(connection, sql, (bytes, start, end) => onRow(splitValues(bytes, start, end))),
-    lines: async (sql) => {
+    lines: async (sql, mostBytes) => {
       let text = Buffer.allocUnsafe(expectedBytes)
       let length = 0
       let count = 0
       let hasNull = false
       await readRaw(connection, sql, (bytes, start, end) => {
+        if (length > mostBytes) return
         const [from, to] = lengthAt(bytes, start)
         hasNull ||= to === null
         if (hasNull || to === null) return

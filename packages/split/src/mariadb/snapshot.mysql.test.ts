@@ -218,3 +218,32 @@ void test('snapshot: of a table that was rebuilt or emptied a new one can be rea
     assert.equal((await next.chunk(a, null, 10)).rows, statement.startsWith('truncate') ? 0 : 3)
   }
 })
+
+void test(
+  'chunk: ends early where rows are far longer than those before, and no row is left out',
+  options,
+  async () => {
+    const fill = (table: string, rows: number, bytes: number) =>
+      `insert into ${table} select seq, repeat('x', ${bytes}) from seq_1_to_${rows}`
+    await using source = await mariadbDatabase(
+      'create table scans (id int primary key, body longtext)',
+      'create table pages (id int primary key, body text)',
+      fill('scans', 75, 1_000_000),
+      fill('pages', 1250, 60_000),
+    )
+    const { tables } = await mapDatabase(source.url)
+    await using snapshot = closing(await openSnapshot(source.url, tables))
+
+    for (const [table, all] of [...tables].map((one) => [one, one.source.name === 'scans' ? 75 : 1250] as const)) {
+      let rows = 0
+      for (let last: Key | null = null; ;) {
+        const chunk = await snapshot.chunk(table, last, 20_000)
+        assert.ok(chunk.data.length < 69e6, `${chunk.rows} rows in one chunk`)
+        if (chunk.last === null) break
+        assert.equal(chunk.last[0], String((rows += chunk.rows)))
+        last = chunk.last
+      }
+      assert.equal(rows, all)
+    }
+  },
+)

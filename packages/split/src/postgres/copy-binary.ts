@@ -40,6 +40,8 @@ const keyReaders: Readonly<Record<string, (data: Buffer, start: number, end: num
     data.toString('hex', start, end).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5'),
 }
 
+/** In place of the number of fields. */
+const endOfRows = Buffer.from([0xff, 0xff])
 /** 11 bytes of signature and 4 of flags; then the length of an extension. */
 const extensionAt = 15
 
@@ -67,6 +69,23 @@ export function readBinary(
   }
   if (rows === 0) return { rows, last: null }
   return { rows, last: keyAt.map((column) => readValue(data, lastRow, column, columns[column]?.cast ?? '')) }
+}
+
+/** Without the beginning of a row that was not read to its end. */
+export function wholeRows(data: Buffer): Buffer {
+  const view = new DataView(data.buffer, data.byteOffset, data.length)
+  let end = extensionAt + 4 + view.getInt32(extensionAt)
+  for (let at = end; at <= data.length;) {
+    end = at
+    if (at + 2 > data.length) break
+    const fields = view.getInt16(at)
+    if (fields < 0) break
+    at += 2
+    for (let field = 0; field < fields; field++) {
+      at += at + 4 > data.length ? data.length : 4 + Math.max(0, view.getInt32(at))
+    }
+  }
+  return Buffer.concat([data.subarray(0, end), endOfRows])
 }
 
 function readValue(data: Buffer, row: number, column: number, type: string): string {

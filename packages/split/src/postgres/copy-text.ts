@@ -1,6 +1,9 @@
 import type { Key } from '../model.ts'
 import type { Layout } from './layout.ts'
 
+/** What a chunk may take at most, unless one row takes more: nothing but the rows themselves tells how far a server packs values. */
+export const mostChunkBytes = 64 * 1024 * 1024
+
 const newline = 10
 const escapes: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v' }
 
@@ -8,6 +11,11 @@ const escapes: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r
 export function readText(text: Buffer, { keyAt }: Layout): { readonly rows: number; readonly last: Key | null } {
   if (text.length === 0) return { rows: 0, last: null }
   return { rows: countRows(text), last: lastKey(text, keyAt) }
+}
+
+/** Without the beginning of a row that was not read to its end. */
+export function wholeLines(text: Buffer): Buffer {
+  return text.subarray(0, text.lastIndexOf(newline) + 1)
 }
 
 /** The key of the last row; `keyAt` are the positions of its columns. */

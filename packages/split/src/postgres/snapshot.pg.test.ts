@@ -110,3 +110,27 @@ test('snapshot: fails instead of leaving out rows that a policy hides', async ()
   await two.sharedDb.query(`drop owned by ${role}`)
   await two.sharedDb.query(`drop role ${role}`)
 })
+
+test('chunk: ends early where values are far longer than the server keeps them, and no row is left out', async () => {
+  await using wide = await twoDatabases(
+    'create table scans (id int primary key, body text); create table odd (id int primary key, kind money, body text)',
+    {
+      rows: `insert into scans select n, repeat('x', 1000000) from generate_series(1, 75) n;
+             insert into odd select n, n::money, repeat('x', 1000000) from generate_series(1, 75) n`,
+    },
+  )
+  const snapshot = await wide.source.snapshot(wide.tables, { exact: false })
+  for (const moved of wide.tables) {
+    const format = snapshot.binaryTypes(moved) === null ? 'text' : 'binary'
+    let rows = 0
+    for (let last: Key | null = null; ;) {
+      const chunk = await snapshot.chunk(moved, last, 20_000, format)
+      assert.ok(chunk.data.length < 69e6, `${chunk.rows} rows in one chunk`)
+      if (chunk.last === null) break
+      assert.equal(chunk.last[0], String((rows += chunk.rows)))
+      last = chunk.last
+    }
+    assert.equal(rows, 75)
+  }
+  await snapshot.close()
+})

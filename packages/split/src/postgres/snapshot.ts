@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { openReplication, type Connection } from '@imhotep/postgres'
+import { DatabaseError, openReplication, type Connection } from '@imhotep/postgres'
 import type { Key, MovedTable, Position } from '../model.ts'
 import type { Chunk, CopyFormat, Digest, RangeDigest, RowDigest, Snapshot } from '../side.ts'
-import { binaryTypes, readBinary } from './copy-binary.ts'
-import { readText } from './copy-text.ts'
+import { binaryTypes, readBinary, wholeRows } from './copy-binary.ts'
+import { mostChunkBytes, readText, wholeLines } from './copy-text.ts'
 import { columnDigests, rowText, type Origin } from './digest.ts'
 import { WritersBusyError } from './errors.ts'
 import { inRange, orderBy } from './key-range.ts'
 import { readLayout, type End, type Layout } from './layout.ts'
-import { openSession, sessionSettings } from './session.ts'
+import { openSession, sessionSettings, withSession } from './session.ts'
 import { maxWaitSeconds, writersSince } from './slot.ts'
 import { SnapshotSessions } from './snapshot-sessions.ts'
 
@@ -22,6 +22,8 @@ export interface SnapshotOptions {
 }
 
 const beginSnapshot = 'begin isolation level repeatable read read only'
+const start = 'imhotep_split_start'
+const canceled = '57014'
 
 /** Opens a view of the tables that stays as it is. See `Side.snapshot`. */
 export async function openSnapshot(
@@ -34,12 +36,15 @@ export async function openSnapshot(
     const layouts = await readLayouts(first, tables, options.end)
     const position = options.exact ? await beginExact(url, first, options.seconds) : await beginAnywhere(first)
     const [exported] = await first.query<{ id: string }>('select pg_export_snapshot() as id')
+    await first.script(`savepoint ${start}`)
     const sessions = new SnapshotSessions(first, async () => {
       const session = await openSession(url)
-      await session.script(`${beginSnapshot}; set transaction snapshot '${exported?.id}'`)
+      await session.script(`${beginSnapshot}; set transaction snapshot '${exported?.id}'; savepoint ${start}`)
       return session
     })
-    return readFrom(sessions, position, (table) => layoutOf(layouts, table), options.origin)
+    const cancel = ({ pid }: Connection) =>
+      withSession(url, async (session) => void (await session.query('select pg_cancel_backend($1)', [pid])))
+    return readFrom(sessions, position, (table) => layoutOf(layouts, table), { origin: options.origin, cancel })
   } catch (error) {
     await first.release()
     throw error
@@ -97,14 +102,14 @@ function readFrom(
   sessions: SnapshotSessions,
   position: Position,
   layoutOf: (table: MovedTable) => Layout,
-  origin: Origin,
+  { origin, cancel }: { readonly origin: Origin; readonly cancel: Cancel },
 ): Snapshot {
   /** Ranges of tables that were walked through at once, by the key that they begin behind. */
   const walks = new Map<string, ReadonlyMap<string, RangeDigest>>()
   return {
     position,
     chunk: (table, after, limit, format = 'text') =>
-      sessions.use((session) => readChunk(session, layoutOf(table), after, limit, format)),
+      sessions.use((session) => readChunk(session, layoutOf(table), { after, limit, format, cancel })),
     binaryTypes: (table) => binaryTypes(layoutOf(table)),
     async digestNext(table, after, limit) {
       const layout = layoutOf(table)
@@ -122,22 +127,59 @@ function readFrom(
   }
 }
 
+/** Ends what a session runs. */
+type Cancel = (session: Connection) => Promise<void>
+
+interface ChunkRange {
+  readonly after: Key | null
+  readonly limit: number
+  readonly format: CopyFormat
+  readonly cancel: Cancel
+}
+
 async function readChunk(
   session: Connection,
   layout: Layout,
-  after: Key | null,
-  limit: number,
-  format: CopyFormat,
+  { after, limit, format, cancel }: ChunkRange,
 ): Promise<Chunk> {
   const columns = layout.columns.map(({ sql }) => sql).join(', ')
-  const pieces: Buffer[] = []
-  const rows = session.copyTo(
+  const copy =
     `copy (select ${columns} from ${layout.sql} where ${inRange(layout, 'index', after, null)}` +
-      ` order by ${orderBy(layout, 'index')} limit ${limit}) to stdout (format ${format})`,
-  )
-  for await (const piece of rows) pieces.push(piece)
-  const data = Buffer.concat(pieces)
+    ` order by ${orderBy(layout, 'index')} limit ${limit}) to stdout (format ${format})`
+  const read = await readUpTo(limit === 1 ? Infinity : mostChunkBytes, session, copy, cancel)
+  if (read.isWhole) return chunkOf(read.data, layout, format)
+  const chunk = chunkOf(format === 'binary' ? wholeRows(read.data) : wholeLines(read.data), layout, format)
+  return chunk.rows > 0 ? chunk : readChunk(session, layout, { after, limit: 1, format, cancel })
+}
+
+function chunkOf(data: Buffer, layout: Layout, format: CopyFormat): Chunk {
   return { format, data, ...(format === 'binary' ? readBinary(data, layout) : readText(data, layout)) }
+}
+
+/** Not whole when there is more. Whoever leaves a COPY early loses the connection, and with it the view: it is cancelled. */
+async function readUpTo(
+  mostBytes: number,
+  session: Connection,
+  copy: string,
+  cancel: Cancel,
+): Promise<{ readonly data: Buffer; readonly isWhole: boolean }> {
+  const pieces: Buffer[] = []
+  let bytes = 0
+  let canceling: Promise<void> | undefined
+  try {
+    for await (const piece of session.copyTo(copy)) {
+      bytes += piece.length
+      if (bytes <= mostBytes) pieces.push(piece)
+      else canceling ??= cancel(session)
+    }
+  } catch (error) {
+    if (!canceling || !(error instanceof DatabaseError) || error.sqlstate !== canceled) throw error
+  }
+  if (canceling) {
+    await canceling
+    await session.script(`rollback to savepoint ${start}`)
+  }
+  return { data: Buffer.concat(pieces), isWhole: !canceling }
 }
 
 async function digestNext(
