@@ -128,7 +128,8 @@ test('read-only copy: arrives, follows, refuses writes, and ends', async () => {
   const copy = { ownerUrl: tls.href, readerUrl, tables: [{ schema: 'public', name: 'people' }] }
 
   await makeReadOnlyCopy(copy)
-  await makeReadOnlyCopy(copy)
+  tls.searchParams.set('connect_timeout', '7')
+  await makeReadOnlyCopy({ ...copy, ownerUrl: tls.href })
   await runOn(ownerUrl, `update people set name = 'z' where id = 2; insert into people values (3, 'c')`)
   assert.equal(typeof (await readOnlyCopyLag(copy)), 'number')
 
@@ -140,12 +141,13 @@ test('read-only copy: arrives, follows, refuses writes, and ends', async () => {
   assert.deepEqual(names, [{ name: 'a' }, { name: 'z' }, { name: 'c' }])
   const [kept] = await as({ url: made.adminUrl }, (db) =>
     db.query(
-      `select has_any_column_privilege($1, 'people', 'update') as writes, subconninfo ~ 'sslmode=''prefer''' as tls
+      `select has_any_column_privilege($1, 'people', 'update') as writes, subconninfo ~ 'sslmode=''prefer''' as tls,
+              subconninfo ~ 'connect_timeout=''7''' as follows
          from pg_subscription where subdbid = (select oid from pg_database where datname = current_database())`,
       [`${reader}_desk`],
     ),
   )
-  assert.deepEqual(kept, { writes: false, tls: true })
+  assert.deepEqual(kept, { writes: false, tls: true, follows: true })
   await dropReadOnlyCopy(copy, { dropTables: true })
   await dropReadOnlyCopy(copy)
   assert.equal(await readOnlyCopyLag(copy), null)

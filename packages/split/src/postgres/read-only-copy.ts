@@ -47,12 +47,19 @@ export async function makeReadOnlyCopy(copy: ReadOnlyCopy): Promise<void> {
   })
   await withSession(copy.readerUrl, async (reader) => {
     await closeForWriters(reader, copy.tables)
-    const [existing] = await reader.query(
-      'select from pg_subscription s join pg_database d on d.oid = s.subdbid where subname = $1 and datname = current_database()',
+    const connection = connectionText(copy.ownerUrl)
+    const [existing] = await reader.query<{ connection: string }>(
+      `select subconninfo as connection from pg_subscription s join pg_database d on d.oid = s.subdbid
+        where subname = $1 and datname = current_database()`,
       [name],
     )
-    if (existing) await reader.script(`alter subscription ${identifier(name)} refresh publication`)
-    else {
+    if (existing) {
+      // The owner's password is another one, or its server has another name.
+      if (existing.connection !== connection) {
+        await runUnlogged(reader, `alter subscription ${identifier(name)} connection ${literal(connection)}`)
+      }
+      await reader.script(`alter subscription ${identifier(name)} refresh publication`)
+    } else {
       // of an earlier copy, which ended
       await withShortLocks(reader, () => reader.script(`truncate ${copy.tables.map(qualified).join(', ')}`))
       // Policies bind the owner of the table, in whose name newer servers write unless told otherwise.
@@ -62,7 +69,7 @@ export async function makeReadOnlyCopy(copy: ReadOnlyCopy): Promise<void> {
       const asSuperuser = (server?.version ?? 0) >= 160000 ? ', run_as_owner = true' : ''
       await runUnlogged(
         reader,
-        `create subscription ${identifier(name)} connection ${literal(connectionText(copy.ownerUrl))}
+        `create subscription ${identifier(name)} connection ${literal(connection)}
            publication ${identifier(name)} with (create_slot = false, slot_name = ${literal(name)}, copy_data = true${asSuperuser})`,
       )
     }
