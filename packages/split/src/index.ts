@@ -63,7 +63,7 @@ export { dropReadOnlyCopy, makeReadOnlyCopy, readOnlyCopyLag, type ReadOnlyCopy 
 export { Split, type SplitSettings } from './split.ts'
 export type { KeptTable, ServicePlan, SplitPlan } from './plan/split-plan.ts'
 export * from './errors.ts'
-export { follow } from './operations/follow.ts'
+export { follow, stopFollowing } from './operations/follow.ts'
 export { relay, type Hearing, type RelayOptions } from './relay/relay.ts'
 export { looseOrphansOf, workLooseKeysOf } from './operations/loose-keys.ts'
 export { dropReadOnlyCopiesOf, makeReadOnlyCopies } from './operations/copies.ts'

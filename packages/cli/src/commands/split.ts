@@ -29,6 +29,10 @@ export const split = defineCommand<SplitData>({
     { flags: '--all', description: 'all services, with --map or --modules also planned when nothing is' },
     { flags: '--retire', description: 'with run: compare once more from the way back, and give it up' },
     { flags: '--dry-run', description: 'with switch: everything but the switch' },
+    {
+      flags: '--stop',
+      description: 'with follow: when all are retired and a relay runs, drop the triggers that follow has made',
+    },
     { flags: '--suggest', description: 'with map: write a first draft' },
     { flags: '--code <directory...>', description: 'with deps: source code to look through' },
     { flags: '--log <file...>', description: 'with deps: general, slow (slow in the name) or PostgreSQL logs' },

@@ -49,6 +49,11 @@ export function printSplit(data: SplitData, page: Page): void {
     case 'follow':
       page.line(`followed ${data.services.join(', ')}`)
       return
+    case 'follow-stop':
+      page.line(
+        `nothing remembers changes of ${data.services.join(', ')} for follow any more: leave it to imhotep relay`,
+      )
+      return
     case 'loose-keys':
       page.line(`settled ${count(data.keys, 'deleted key')}: ${count(data.rows, 'row')} changed`)
       for (const { name, keys } of data.orphans) page.line(`${name}: ${count(keys, 'key')} lead nowhere`)

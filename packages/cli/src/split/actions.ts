@@ -13,6 +13,7 @@ import {
   runGuide,
   runServices,
   Split,
+  stopFollowing,
   suggestOwners,
   verifyService,
   workLooseKeysOf,
@@ -74,6 +75,9 @@ export const actions: Readonly<Record<ActionName, (context: Context) => Promise<
 
   follow: (context) =>
     withSplit(context, async (split, target) => {
+      if (context.options.flag('stop')) {
+        return { ok: true, target, data: { action: 'follow-stop', services: await stopFollowing(split) } }
+      }
       context.progress('following, until Ctrl-C')
       const services = await follow(split, context.signal)
       return { ok: true, target, data: { action: 'follow', services } }

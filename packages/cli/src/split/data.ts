@@ -13,7 +13,7 @@ export type SplitData =
   | { readonly action: 'run'; readonly results: readonly ServiceResult[] }
   | { readonly action: 'verify'; readonly service: string; readonly verification: Verification }
   | { readonly action: 'state'; readonly service: string; readonly state: State }
-  | { readonly action: 'follow'; readonly services: readonly string[] }
+  | { readonly action: 'follow' | 'follow-stop'; readonly services: readonly string[] }
   | {
       readonly action: 'loose-keys'
       readonly keys: number

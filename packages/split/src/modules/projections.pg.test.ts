@@ -318,3 +318,26 @@ test('Projections: at the end the shared database has no trigger of it left', as
   assert.deepEqual(await triggers(), [])
   await hire(shared)
 })
+
+test('Projections: a stop leaves no trigger in the databases of services, refuses before all have left, and can be taken back', async () => {
+  await using three = await threeDatabases()
+  const { own, lab, owner, projections, states } = three
+  const left = () =>
+    own.query(`select from pg_trigger where tgname like 'imhotep%' union all
+               select from pg_class where relname in ('changed_rows', 'remembered_until')`)
+  states.set('workforce', 'reversible')
+  await projections.watchOwn(owner)
+  await hire(own)
+  assert.ok((await left()).length > 2)
+
+  await assert.rejects(projections.stop(), { code: 'IMH_SPLIT_WRONG_STATE' })
+  for (const service of ['workforce', 'lab']) states.set(service, 'retired')
+  await projections.stop()
+  await projections.stop()
+
+  assert.deepEqual(await left(), [])
+  const hired = await hire(own)
+  await projections.tell()
+  assert.equal((await keptOf(lab))[hired], 'active on')
+  assert.ok((await left()).length > 2)
+})

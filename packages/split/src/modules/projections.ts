@@ -1,4 +1,5 @@
 import type { Database } from '@imhotep/postgres'
+import { WrongStateError } from '../ledger/errors.ts'
 import { hasTables, serves, type State } from '../ledger/states.ts'
 import type { KeptTable, ServicePlan } from '../plan/split-plan.ts'
 import { changedRows, forgetRows, unwatchRows, watchRows } from './changed-rows.ts'
@@ -75,6 +76,21 @@ export class Projections {
   async end(): Promise<void> {
     const { services, sharedUrl } = this.#world
     await unwatchRows(sharedUrl, this.#keptOf(services.map(({ name }) => name)))
+  }
+
+  /**
+   * Takes the triggers out of the databases of services: a relay hands them events from now on. Those of the shared database
+   * go with its old tables.
+   * @throws WrongStateError while a service has not left the shared database for good, where nobody writes events
+   */
+  async stop(): Promise<void> {
+    const states = await this.#world.states()
+    for (const { name } of this.#world.services) {
+      const state = states.get(name) ?? 'mapped'
+      if (state !== 'retired')
+        throw new WrongStateError(name, state, 'do without follow', 'retire it: imhotep split retire')
+    }
+    for (const { url, owners } of await this.#homes()) await unwatchRows(url, this.#keptOf(owners))
   }
 
   async #homes(): Promise<Home[]> {

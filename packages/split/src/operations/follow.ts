@@ -32,6 +32,14 @@ export async function follow(split: Split, signal: AbortSignal): Promise<readonl
   }
 }
 
+/** A relay hands services each other's events from now on: nothing remembers changes for `follow` any more. */
+export async function stopFollowing(split: Split): Promise<readonly string[]> {
+  const projections = await split.projections()
+  await projections.stop()
+  const { services } = await split.plan()
+  return services.map(({ name }) => name)
+}
+
 async function untilAborted(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort')
 }
