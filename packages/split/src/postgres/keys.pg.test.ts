@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test'
 import { runOn } from '../../../../tests/support/logical-server.ts'
 import type { Change, MovedTable } from '../model.ts'
 import type { OwnedForeignKey } from '../side.ts'
-import { indexSequences } from './sequences.ts'
+import { advanceSequences, indexSequences } from './sequences.ts'
 import { withSession } from './session.ts'
 import { twoDatabases, type TwoDatabases } from './two-databases.fixture.ts'
 
@@ -150,6 +150,22 @@ test('advanceSequences: reads no row where clients wait for a large table; the i
   const [next] = await two.serviceDb.query('insert into tickets (id) values (0) returning no, down')
   assert.deepEqual(next, { no: 3101, down: -3101 })
 })
+
+test(
+  'advanceSequences: waits with a limit for a table that somebody holds, as clients stand still',
+  { timeout: 20_000 },
+  async () => {
+    const holder = await two.serviceDb.dedicated()
+    try {
+      await holder.script('begin; lock table counted in access exclusive mode')
+      await withSession(two.service.url, (session) =>
+        assert.rejects(advanceSequences(session, [table('counted')], 0, 'target', 0.3), { code: 'IMH_SPLIT_BUSY' }),
+      )
+    } finally {
+      await holder.release()
+    }
+  },
+)
 
 test('foreign keys: are dropped, and come back with all that they said', async () => {
   const owned = [key('child', ['parent'], 'patients', ['id'])]

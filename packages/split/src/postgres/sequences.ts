@@ -53,6 +53,7 @@ export async function advanceSequences(
   tables: readonly MovedTable[],
   gap: number,
   end: End,
+  seconds = 10,
 ): Promise<void> {
   const names = tables.map((table) => qualified(table[end]))
   const present = await session.query<{ found: boolean }>(
@@ -62,7 +63,9 @@ export async function advanceSequences(
   const missing = tables.find((_, at) => present[at]?.found !== true)
   if (missing) throw new MovedTableMissingError(missing[end])
   const sequences = await session.query<SequenceRow>(sequencesQuery(), [names])
-  if (sequences.length > 0) await session.script(sequences.map((row) => setval(row, gap)).join(';\n'))
+  if (sequences.length === 0) return
+  const advance = sequences.map((row) => setval(row, gap)).join(';\n')
+  await withShortLocks(session, () => session.script(advance), { seconds })
 }
 
 /** See `Side.prepareSequences`. */
