@@ -198,6 +198,7 @@ export function addRole(catalog: Catalog, name: string, more: Partial<Role> = {}
     bypassRls: false,
     inherit: true,
     memberOf: [],
+    memberships: {},
     ...more,
   })
 }

@@ -99,7 +99,7 @@ const NAMES_ROLES = new Set([
 ])
 
 function groupRole(name: string): Role {
-  return { name, login: false, superuser: false, bypassRls: false, inherit: true, memberOf: [] }
+  return { name, login: false, superuser: false, bypassRls: false, inherit: true, memberOf: [], memberships: {} }
 }
 
 /** `create schema .. authorization` names an owner, too. */

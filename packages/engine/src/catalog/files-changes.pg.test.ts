@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { connect } from '@imhotep/postgres'
+import { emptyDatabase } from '../../../../tests/support/database.ts'
 import { bothCatalogs } from './both-catalogs.fixture.ts'
+import type { Catalog } from './model.ts'
 
 /** Histories that change what they made; the catalog of their text must be that of the server, with nothing unknown. */
 const CASES: Record<string, string> = {
@@ -470,3 +473,23 @@ for (const [title, sql] of Object.entries(CASES)) {
     assert.deepEqual(folded.unknown, [])
   })
 }
+
+test('foldFiles: what PostgreSQL makes of a history - memberships of roles and their options', async (t) => {
+  const names = ['fold_group', 'fold_other', 'fold_member', 'fold_quiet']
+  t.after(async () => {
+    await using database = await emptyDatabase()
+    const db = connect(database.url)
+    for (const name of names) await db.query(`drop role if exists ${name}`)
+    await db.close()
+  })
+
+  const { live, folded } = await bothCatalogs(`
+    ${names.map((name) => `create role ${name} ${name === 'fold_quiet' ? 'noinherit' : ''};`).join('\n')}
+    grant fold_group, fold_other to fold_member with admin option;
+    revoke admin option for fold_other from fold_member;
+    grant fold_group to fold_quiet;
+    revoke admin option for fold_other from fold_quiet;`)
+
+  const roles = (catalog: Catalog) => names.map((name) => ({ ...catalog.roles.get(name), position: undefined }))
+  assert.deepEqual(roles(folded), roles(live))
+})

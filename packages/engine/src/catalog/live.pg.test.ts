@@ -189,3 +189,19 @@ test('readCatalogInside: has a limit of its own, and gives that of the transacti
     }),
   )
 })
+
+test('readCatalog: options that its reader may not see are no difference, and no value is in it', async () => {
+  const sql = `create foreign data wrapper w; create server far foreign data wrapper w options (password 'hush-1');
+    create user mapping for public server far options (password 'hush-2')`
+  await withDatabase(sql, (db) =>
+    db.transaction(async (tx) => {
+      const all = await readCatalogInside(tx)
+      await tx.query('set local role pg_monitor')
+
+      const seen = await readCatalogInside(tx)
+
+      assert.deepEqual(compareCatalogs(all, seen), [])
+      assert.doesNotMatch(JSON.stringify([...all.others.values()]), /hush/)
+    }),
+  )
+})

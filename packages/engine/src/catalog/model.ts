@@ -81,7 +81,16 @@ export interface Role {
   readonly inherit: boolean
   /** Roles that this one is a member of, sorted. */
   readonly memberOf: string[]
+  /** How it is in those of them in which it is not as usual: it may use and become the group, and not hand it on. */
+  readonly memberships: Readonly<Record<string, Membership>>
   readonly position?: SourcePosition
+}
+
+/** The options of a role's membership; before PostgreSQL 16 `inherit` is that of the role, and `set` is always true. */
+export interface Membership {
+  readonly admin: boolean
+  readonly inherit: boolean
+  readonly set: boolean
 }
 
 export interface Grant {
@@ -395,6 +404,11 @@ export interface OtherObject {
   readonly name: string
   /** SQL that makes it; null where a live server cannot print that. */
   readonly definition: string | null
+  /**
+   * Digests of what its definition does not tell, by name: `option password` of a user mapping, `mapping of word` of a text
+   * search configuration. Only one process can compare them. Null for files, and where the values may not be seen.
+   */
+  readonly digests: Readonly<Record<string, string>> | null
   comment: string | null
   readonly position?: SourcePosition
 }

@@ -110,6 +110,32 @@ test('diffCatalogs: what cannot be computed is left to a person, as a comment th
   )
 })
 
+test('diffCatalogs: what cannot be printed can still be dropped, with the functions and the schema under it', async () => {
+  const left = `create schema a;
+    create function a.eq(int, int) returns bool language sql immutable as 'select true';
+    create operator a.=== (leftarg = int, rightarg = int, function = a.eq);
+    create operator class a.c for type int using hash as operator 1 a.===, function 1 hashint4(int);
+    create collation a.de (provider = icu, locale = 'de-DE');
+    create domain a.name as text collate a.de;
+    create table a.t (x int, y a.name, z text collate a.de);
+    create index t_x on a.t using hash (x a.c);
+    create text search parser a.p (start = prsd_start, gettoken = prsd_nexttoken, end = prsd_end, lextypes = prsd_lextype);
+    create text search template a.m (lexize = dsimple_lexize);
+    create text search dictionary a.d (template = a.m);
+    create text search configuration a.s (parser = a.p);
+    alter text search configuration a.s add mapping for word with a.d;
+    create conversion a.v for 'LATIN1' to 'UTF8' from iso8859_1_to_utf8;
+    create foreign data wrapper w;
+    create server far foreign data wrapper w;
+    create user mapping for public server far;
+    create foreign table a.remote (x int) server far;`
+
+  const { statements, differences } = await proveDiff(left, 'select 1', { concurrently: false })
+
+  assert.deepEqual(differences, [])
+  assert.ok(statements.every(({ sql }) => !sql.startsWith('--')))
+})
+
 test('diffCatalogs: a few random pairs of schemas become the same', async () => {
   await fc.assert(
     fc.asyncProperty(randomSchema, randomSchema, async (left, right) => {

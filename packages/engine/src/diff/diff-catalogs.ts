@@ -40,7 +40,7 @@ export async function diffCatalogs(
   const made = [
     ...make(changes, catalogs, after, chosen),
     ...alterRoles(changes, left, right),
-    ...unprintable(changes, right),
+    ...unprintable(changes, left, right),
     ...switchedOff(changes, left, right),
     ...dropLeftovers(changes, catalogs, before),
     ...diffAccess(changes, left, right),

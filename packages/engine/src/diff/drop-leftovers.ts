@@ -8,7 +8,7 @@ import { qualified } from '../print/sql-text.ts'
 import { viewTarget } from '../print/print-view.ts'
 import { dropGeneratedColumns } from './alter-columns.ts'
 import type { Changes } from './changes.ts'
-import { statement, type DiffStatement } from './diff-statement.ts'
+import { byHand, statement, type DiffStatement } from './diff-statement.ts'
 import { mustGo } from './loosen.ts'
 
 interface Catalogs {
@@ -147,7 +147,10 @@ function dropObject(left: Catalog, object: string): DiffStatement[] {
       return [statement(object, `drop schema ${quoteIdentifier(key)}`, 'breaks clients', 'whoever names it fails')]
     case 'other': {
       const other = left.others.get(key)
-      return other ? [statement(object, `drop ${otherTarget(other)}`, 'breaks clients', 'whoever uses it fails')] : []
+      if (!other) return []
+      if (other.kind === 'base type')
+        return [byHand(object, 'it is gone, together with the functions that it is made of')]
+      return [statement(object, `drop ${otherTarget(other)}`, 'breaks clients', 'whoever uses it fails')]
     }
     default:
       return []

@@ -1,11 +1,12 @@
-import type { Catalog, Table } from '../catalog/model.ts'
+import { membershipOf } from '../catalog/memberships.ts'
+import type { Catalog, Role, Table } from '../catalog/model.ts'
 import type { ParsedObject } from '../print/order-objects.ts'
 import { neededNames } from '../print/needed-names.ts'
 import { enableEventTriggerStatement } from '../print/print-event-trigger.ts'
 import { byDepth } from '../print/print-catalog.ts'
 import { routineStatement } from '../print/print-routine.ts'
 import { enableRuleStatement } from '../print/print-rule.ts'
-import { roleOptions } from '../print/print-role.ts'
+import { membershipStatement, roleOptions } from '../print/print-role.ts'
 import { partitionOfStatement } from '../print/print-table.ts'
 import { enableStatement } from '../print/print-trigger.ts'
 import { viewDefault, viewTarget } from '../print/print-view.ts'
@@ -231,6 +232,7 @@ function alterRole(left: Catalog, right: Catalog, object: string, key: string): 
           ),
         ]
       : []),
+    ...before.memberOf.flatMap((group) => alterMembership(before, after, object, group)),
     ...before.memberOf
       .filter((group) => !after.memberOf.includes(group))
       .map((group) =>
@@ -243,7 +245,39 @@ function alterRole(left: Catalog, right: Catalog, object: string, key: string): 
       ),
     ...after.memberOf
       .filter((group) => !before.memberOf.includes(group))
-      .map((group) => statement(object, `grant ${quoteIdentifier(group)} to ${name}`)),
+      .map((group) => statement(object, membershipStatement(after, group))),
+  ]
+}
+
+/** How a role is in a group that it is in on both sides. */
+function alterMembership(before: Role, after: Role, object: string, group: string): DiffStatement[] {
+  if (!after.memberOf.includes(group)) return []
+  const [old, own] = [membershipOf(before, group), membershipOf(after, group)]
+  const changed = (['inherit', 'set'] as const).filter((option) => old[option] !== own[option])
+  const name = quoteIdentifier(after.name)
+  const target = `${quoteIdentifier(group)} to ${name}`
+  return [
+    ...(changed.length > 0
+      ? [
+          statement(
+            object,
+            `grant ${target} with ${changed.map((option) => `${option} ${own[option]}`).join(', ')}`,
+            'breaks clients',
+            'what the role may do of what the group may do is something else',
+          ),
+        ]
+      : []),
+    ...(!old.admin && own.admin ? [statement(object, `grant ${target} with admin option`)] : []),
+    ...(old.admin && !own.admin
+      ? [
+          statement(
+            object,
+            `revoke admin option for ${quoteIdentifier(group)} from ${name}`,
+            'breaks clients',
+            'the role can no longer put others into the group',
+          ),
+        ]
+      : []),
   ]
 }
 
@@ -254,11 +288,16 @@ export function alterRoles(changes: Changes, left: Catalog, right: Catalog): Dif
   )
 }
 
-/** What the right side has and nobody can print. */
-export function unprintable(changes: Changes, right: Catalog): DiffStatement[] {
-  return [...right.others].flatMap(([key, { definition }]) =>
-    definition === null && (changes.isNew(`other ${key}`) || changes.properties(`other ${key}`).size > 0)
-      ? byHand(`other ${key}`, 'it is missing, and PostgreSQL does not print its definition')
-      : [],
-  )
+/** What nobody can print, or must not: it is new, or differs in something that has a name. */
+export function unprintable(changes: Changes, left: Catalog, right: Catalog): DiffStatement[] {
+  return [...right.others].flatMap(([key, { definition, digests }]) => {
+    const object = `other ${key}`
+    if (definition === null && changes.isNew(object))
+      return byHand(object, 'it is missing, and PostgreSQL does not print its definition')
+    if (!changes.properties(object).has('digests')) return []
+    const [before, after] = [left.others.get(key)?.digests ?? {}, digests ?? {}]
+    const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].toSorted()
+    const changed = names.filter((name) => before[name] !== after[name])
+    return byHand(object, `it differs in ${changed.join(', ')}, whose values are not shown`)
+  })
 }

@@ -52,8 +52,9 @@ function cannotBeAltered(changes: Changes, object: string, kind: string): boolea
     case 'index':
     case 'statistics':
     case 'publication':
-    case 'other':
       return allBut(OUTSIDE)
+    case 'other':
+      return allBut(new Set([...OUTSIDE, 'digests']))
     case 'constraint':
       return isConstraintRemade(changes, object)
     default:

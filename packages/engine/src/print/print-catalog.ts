@@ -38,7 +38,8 @@ export interface PrintOptions {
  * @throws NotRepeatableError when a statement was to be repeatable and cannot be, SqlSyntaxError when one cannot be read for that
  */
 export async function printCatalog(catalog: Catalog, options: PrintOptions): Promise<PrintedObject[]> {
-  return (await orderedObjects(catalog)).map(({ object, statements, errors }) => {
+  const printed = (await orderedObjects(catalog)).filter(({ object }) => object.statements.length > 0)
+  return printed.map(({ object, statements, errors }) => {
     const { object: name, kind, schema, section } = object
     if (errors[0] && options.repeatable) throw errors[0]
     const texts = options.repeatable ? repeatableTexts(name, statements) : object.statements

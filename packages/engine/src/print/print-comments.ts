@@ -19,11 +19,17 @@ const PLACE = { section: 'comments', phase: 'comments' } as const
 /** The comments of a catalog, those of a table and its parts together. */
 export function printComments(catalog: Catalog): UnplacedObject[] {
   return [...commentedObjects(catalog)].flatMap(([object, { schema, parts }]) => {
+    if (isUnprintable(catalog, object)) return []
     const statements = parts
       .filter(({ comment }) => comment !== null || object === 'schema public')
       .map(({ target, comment }) => commentStatement(target, comment))
     return statements.length > 0 ? unplaced(object, schema, PLACE, statements) : []
   })
+}
+
+/** It is not made by what is printed: there is nothing to put a comment on. */
+export function isUnprintable(catalog: Catalog, object: string): boolean {
+  return object.startsWith('other ') && catalog.others.get(object.slice('other '.length))?.definition === null
 }
 
 /** What a new database says about its own schema. */
@@ -86,7 +92,7 @@ export function commentedObjects(catalog: Catalog): Map<string, { schema: string
     })
   }
   for (const [key, other] of catalog.others) {
-    if (other.definition !== null) found.set(`other ${key}`, { schema: other.schema, parts: [commentOfOther(other)] })
+    found.set(`other ${key}`, { schema: other.schema, parts: [commentOfOther(other)] })
   }
   return found
 }

@@ -1,4 +1,5 @@
 import { quoteIdentifier, quoteLiteral } from '../bundle/quote.ts'
+import { membershipOf } from '../catalog/memberships.ts'
 import type { Role } from '../catalog/model.ts'
 import { unplaced, type UnplacedObject } from './printed-object.ts'
 
@@ -17,8 +18,16 @@ begin
   end if;
 end
 $$`,
-    ...role.memberOf.map((group) => `grant ${quoteIdentifier(group)} to ${name}`),
+    ...role.memberOf.map((group) => membershipStatement(role, group)),
   ]
+}
+
+/** Other options than ADMIN there are from PostgreSQL 16 on. */
+export function membershipStatement(role: Role, group: string): string {
+  const { admin, inherit, set } = membershipOf(role, group)
+  const isUsual = inherit === role.inherit && set
+  const options = isUsual ? (admin ? ' with admin option' : '') : ` with admin ${admin}, inherit ${inherit}, set ${set}`
+  return `grant ${quoteIdentifier(group)} to ${quoteIdentifier(role.name)}${options}`
 }
 
 export function roleOptions({ login, superuser, bypassRls, inherit }: Role): string {

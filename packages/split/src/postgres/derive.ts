@@ -358,7 +358,7 @@ class Border {
     )
     const names = new Set([...grantees, ...named])
     for (const [name, role] of this.#catalog.roles) {
-      if (names.has(name) && !role.superuser) whole.roles.set(name, { ...role, memberOf: [] })
+      if (names.has(name) && !role.superuser) whole.roles.set(name, { ...role, memberOf: [], memberships: {} })
     }
   }
 }

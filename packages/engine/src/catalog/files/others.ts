@@ -44,6 +44,7 @@ export function addOther(fold: Fold, kind: string, schema: string, name: string)
     name,
     definition: fold.statement.text,
     comment: null,
+    digests: null,
     position: fold.position,
   }
   const key = otherKey(other)

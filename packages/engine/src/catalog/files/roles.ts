@@ -1,5 +1,6 @@
 import type { Node } from '../../parse/parser.ts'
-import type { Role } from '../model.ts'
+import { membershipOf, unusualMemberships } from '../memberships.ts'
+import type { Membership, Role } from '../model.ts'
 import { roleName } from './grants.ts'
 import type { Fold } from './fold.ts'
 
@@ -13,6 +14,7 @@ export function createRole(fold: Fold, node: Extract<Node, { CreateRoleStmt: unk
     bypassRls: false,
     inherit: true,
     memberOf: [],
+    memberships: {},
     position: fold.position,
   }
   fold.catalog.roles.set(name, { ...role, ...roleOptions(node.options) })
@@ -49,12 +51,32 @@ export function grantRole(fold: Fold, node: Extract<Node, { GrantRoleStmt: unkno
   const groups = (node.granted_roles ?? []).map((item) =>
     'AccessPriv' in item ? (item.AccessPriv.priv_name ?? '') : '',
   )
+  const options = membershipOptions(node.opt, node.is_grant === true)
+  // REVOKE .. OPTION FOR leaves the membership.
+  const isKept = node.is_grant === true || Object.keys(options).length > 0
   for (const name of (node.grantee_roles ?? []).map(roleName)) {
     const role = fold.catalog.roles.get(name)
     if (!role) continue
     const others = role.memberOf.filter((group) => !groups.includes(group))
-    fold.catalog.roles.set(name, { ...role, memberOf: node.is_grant ? [...others, ...groups].toSorted() : others })
+    const added = isKept ? groups.filter((group) => node.is_grant || role.memberOf.includes(group)) : []
+    const memberOf = [...others, ...added].toSorted()
+    const all = memberOf.map((group) => {
+      const own = membershipOf(role, group)
+      return [group, added.includes(group) ? { ...own, ...options } : own] as const
+    })
+    const memberships = unusualMemberships(Object.fromEntries(all), role.inherit)
+    fold.catalog.roles.set(name, { ...role, memberOf, memberships })
   }
+}
+
+function membershipOptions(options: Node[] | undefined, isGrant: boolean): Partial<Membership> {
+  const found = (options ?? []).flatMap((option) => ('DefElem' in option ? [option.DefElem] : []))
+  return Object.fromEntries(
+    found.map(({ defname, arg }) => [
+      defname ?? '',
+      isGrant && arg !== undefined && 'Boolean' in arg && arg.Boolean.boolval === true,
+    ]),
+  )
 }
 
 export function dropRoles(fold: Fold, node: Extract<Node, { DropRoleStmt: unknown }>['DropRoleStmt']): void {

@@ -1,22 +1,51 @@
+import { randomBytes } from 'node:crypto'
 import type { Catalog } from '../model.ts'
 import { commentOf, IN_USER_SCHEMA, notOfExtension } from './fragments.ts'
 
 /** The first object that a user can make has this OID: below are PostgreSQL's own. */
 const FIRST_USER_OID = 16384
 
+/** Options may be passwords: a digest that is of use to this process alone says that one is another, and nothing else. */
+const DIGEST_KEY = randomBytes(16).toString('hex')
+
+/** The digests of named values, from queries that give a name and a text each. */
+function digests(...queries: string[]) {
+  return `(
+      select coalesce(pg_catalog.json_object_agg(v.name, pg_catalog.encode(pg_catalog.sha256(
+        pg_catalog.convert_to('${DIGEST_KEY}' || v.value, 'UTF8')), 'hex') order by v.name collate "C"), '{}')
+      from (${queries.join(' union all ')}) v (name, value) where v.value is not null
+    )`
+}
+
+function optionsOf(options: string) {
+  return `select 'option ' || p.option_name, p.option_value from pg_catalog.pg_options_to_table(${options}) p`
+}
+
+const NO_DIGESTS = 'null::json'
+
 /** One branch of the query: a kind in a schema. `o` is its catalog, with `name` and the column of its schema. */
-function inSchema(kind: string, catalog: string, prefix: string, name = `o.${prefix}name::text`, definition = 'null') {
+function inSchema(
+  kind: string,
+  catalog: string,
+  prefix: string,
+  { name = `o.${prefix}name::text`, digests = NO_DIGESTS } = {},
+) {
   return `
-  select '${kind}' as kind, n.nspname::text as schema, ${name} as name, ${definition} as definition,
-    ${commentOf(catalog, 'o.oid')} as comment
+  select '${kind}' as kind, n.nspname::text as schema, ${name} as name, null as definition,
+    ${commentOf(catalog, 'o.oid')} as comment, ${digests} as digests
   from pg_catalog.${catalog} o join pg_catalog.pg_namespace n on n.oid = o.${prefix}namespace
   where ${IN_USER_SCHEMA} and ${notOfExtension(catalog, 'o.oid')}`
 }
 
 /** The same for a kind that is in no schema. */
-function inDatabase(kind: string, catalog: string, name: string, definition = 'null', condition = 'true') {
+function inDatabase(
+  kind: string,
+  catalog: string,
+  name: string,
+  { definition = 'null', condition = 'true', digests = NO_DIGESTS } = {},
+) {
   return `
-  select '${kind}', '', ${name}, ${definition}, ${commentOf(catalog, 'o.oid')}
+  select '${kind}', '', ${name}, ${definition}, ${commentOf(catalog, 'o.oid')}, ${digests}
   from pg_catalog.${catalog} o
   where o.oid >= ${FIRST_USER_OID} and ${notOfExtension(catalog, 'o.oid')} and ${condition}`
 }
@@ -47,40 +76,76 @@ const foreignTableDefinition = `(
       from pg_catalog.pg_class c join pg_catalog.pg_foreign_server s on s.oid = f.ftserver where c.oid = f.ftrelid
     )`
 
+const inItsSchema = (catalog: string, prefix: string, oid: string) => `
+        select n.nspname || '.' || t.${prefix}name
+        from pg_catalog.${catalog} t join pg_catalog.pg_namespace n on n.oid = t.${prefix}namespace where t.oid = ${oid}`
+
+const dictionaryDigests = digests(
+  `select 'template', (${inItsSchema('pg_ts_template', 'tmpl', 'o.dicttemplate')})`,
+  `select 'options', o.dictinitoption`,
+)
+
+const configurationDigests = digests(
+  `select 'parser', (${inItsSchema('pg_ts_parser', 'prs', 'o.cfgparser')})`,
+  `select 'mapping of ' || t.alias, pg_catalog.string_agg((${inItsSchema('pg_ts_dict', 'dict', 'm.mapdict')}), ', '
+          order by m.mapseqno)
+      from pg_catalog.pg_ts_config_map m join pg_catalog.ts_token_type(o.cfgparser) t on t.tokid = m.maptokentype
+      where m.mapcfg = o.oid group by t.alias`,
+)
+
+const routineName = (oid: string) => `nullif(${oid}, 0)::pg_catalog.regproc::text`
+
+const wrapperDigests = digests(
+  optionsOf('o.fdwoptions'),
+  `select 'handler', ${routineName('o.fdwhandler')}`,
+  `select 'validator', ${routineName('o.fdwvalidator')}`,
+)
+
+const serverDigests = digests(
+  optionsOf('o.srvoptions'),
+  `select 'foreign data wrapper', (select fdwname from pg_catalog.pg_foreign_data_wrapper where oid = o.srvfdw)`,
+  `select 'type', o.srvtype`,
+  `select 'version', o.srvversion`,
+)
+
+/** Those who may not see the options get null, which is also what stands for none. */
+const mappingDigests = `case when m.umoptions is not null
+      or (select rolsuper from pg_catalog.pg_roles where rolname = current_user) then ${digests(optionsOf('m.umoptions'))} end`
+
+/** What needs another one comes behind it. */
 export const othersQuery = [
   inSchema('collation', 'pg_collation', 'coll'),
-  inSchema('operator', 'pg_operator', 'opr', operatorName),
-  ...(['class', 'family'] as const).map((word) => {
+  inDatabase('access method', 'pg_am', 'o.amname::text'),
+  inSchema('operator', 'pg_operator', 'opr', { name: operatorName }),
+  ...(['family', 'class'] as const).map((word) => {
     const prefix = word === 'class' ? 'opc' : 'opf'
     const name = `o.${prefix}name || ' using ' || (select amname from pg_catalog.pg_am where oid = o.${prefix}method)`
-    return inSchema(`operator ${word}`, word === 'class' ? 'pg_opclass' : 'pg_opfamily', prefix, name)
+    return inSchema(`operator ${word}`, word === 'class' ? 'pg_opclass' : 'pg_opfamily', prefix, { name })
   }),
-  inSchema('text search configuration', 'pg_ts_config', 'cfg'),
-  inSchema('text search dictionary', 'pg_ts_dict', 'dict'),
   inSchema('text search parser', 'pg_ts_parser', 'prs'),
   inSchema('text search template', 'pg_ts_template', 'tmpl'),
+  inSchema('text search dictionary', 'pg_ts_dict', 'dict', { digests: dictionaryDigests }),
+  inSchema('text search configuration', 'pg_ts_config', 'cfg', { digests: configurationDigests }),
   inSchema('conversion', 'pg_conversion', 'con'),
-  inDatabase(
-    'cast',
-    'pg_cast',
-    `${type('o.castsource')} || ' as ' || ${type('o.casttarget')}`,
-    castDefinition,
-    NOT_OF_TYPE,
-  ),
-  inDatabase('access method', 'pg_am', 'o.amname::text'),
+  inDatabase('cast', 'pg_cast', `${type('o.castsource')} || ' as ' || ${type('o.casttarget')}`, {
+    definition: castDefinition,
+    condition: NOT_OF_TYPE,
+  }),
   inDatabase('language', 'pg_language', 'o.lanname::text'),
-  inDatabase('foreign data wrapper', 'pg_foreign_data_wrapper', 'o.fdwname::text'),
-  inDatabase('foreign server', 'pg_foreign_server', 'o.srvname::text'),
+  inDatabase('foreign data wrapper', 'pg_foreign_data_wrapper', 'o.fdwname::text', { digests: wrapperDigests }),
+  inDatabase('foreign server', 'pg_foreign_server', 'o.srvname::text', { digests: serverDigests }),
   `
-  select 'user mapping', '', m.usename || ' on ' || m.srvname, null, null from pg_catalog.pg_user_mappings m`,
+  select 'user mapping', '', m.usename || ' on ' || m.srvname, null, null, ${mappingDigests}
+  from pg_catalog.pg_user_mappings m`,
   `
-  select 'foreign table', n.nspname::text, o.relname::text, ${foreignTableDefinition}, ${commentOf('pg_class', 'o.oid')}
+  select 'foreign table', n.nspname::text, o.relname::text, ${foreignTableDefinition},
+    ${commentOf('pg_class', 'o.oid')}, ${NO_DIGESTS}
   from pg_catalog.pg_foreign_table f
     join pg_catalog.pg_class o on o.oid = f.ftrelid
     join pg_catalog.pg_namespace n on n.oid = o.relnamespace
   where ${IN_USER_SCHEMA} and ${notOfExtension('pg_class', 'o.oid')}`,
   `
-  select 'base type', n.nspname::text, o.typname::text, null, ${commentOf('pg_type', 'o.oid')}
+  select 'base type', n.nspname::text, o.typname::text, null, ${commentOf('pg_type', 'o.oid')}, ${NO_DIGESTS}
   from pg_catalog.pg_type o join pg_catalog.pg_namespace n on n.oid = o.typnamespace
   where o.typtype in ('b', 'p') and o.typelem = 0 and ${IN_USER_SCHEMA} and ${notOfExtension('pg_type', 'o.oid')}`,
 ].join('\n  union all')
@@ -91,6 +156,7 @@ export interface OtherRow {
   name: string
   definition: string | null
   comment: string | null
+  digests: Record<string, string> | null
 }
 
 export function addOthers(catalog: Catalog, rows: OtherRow[]): void {

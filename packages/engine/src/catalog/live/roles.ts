@@ -1,14 +1,22 @@
-import type { Catalog } from '../model.ts'
+import type { Catalog, Membership } from '../model.ts'
+import { unusualMemberships } from '../memberships.ts'
 
 /** Roles belong to the server, not to one database: all but PostgreSQL's own. */
 export const rolesQuery = `
   select r.rolname::text as name, r.rolcanlogin as login, r.rolsuper as superuser, r.rolbypassrls as bypass_rls,
     r.rolinherit as inherit,
     coalesce((
-      select pg_catalog.json_agg(distinct g.rolname::text order by g.rolname::text)
-      from pg_catalog.pg_auth_members m join pg_catalog.pg_roles g on g.oid = m.roleid
-      where m.member = r.oid
-    ), '[]') as member_of
+      select pg_catalog.json_object_agg(g.name, pg_catalog.json_build_object(
+        'admin', g.admin, 'inherit', g.inherit, 'set', g.set) order by g.name collate "C")
+      from (
+        select g.rolname::text, pg_catalog.bool_or(m.admin_option),
+          pg_catalog.bool_or(coalesce((pg_catalog.to_jsonb(m) ->> 'inherit_option')::boolean, r.rolinherit)),
+          pg_catalog.bool_or(coalesce((pg_catalog.to_jsonb(m) ->> 'set_option')::boolean, true))
+        from pg_catalog.pg_auth_members m join pg_catalog.pg_roles g on g.oid = m.roleid
+        where m.member = r.oid
+        group by g.rolname
+      ) g (name, admin, inherit, set)
+    ), '{}') as member_of
   from pg_catalog.pg_roles r
   where r.rolname !~ '^pg_'
   order by r.rolname`
@@ -19,11 +27,13 @@ export interface RoleRow {
   superuser: boolean
   bypass_rls: boolean
   inherit: boolean
-  member_of: string[]
+  member_of: Record<string, Membership>
 }
 
 export function addRoles(catalog: Catalog, rows: RoleRow[]): void {
   for (const { name, login, superuser, bypass_rls, inherit, member_of } of rows) {
-    catalog.roles.set(name, { name, login, superuser, bypassRls: bypass_rls, inherit, memberOf: member_of })
+    const memberOf = Object.keys(member_of).toSorted()
+    const memberships = unusualMemberships(member_of, inherit)
+    catalog.roles.set(name, { name, login, superuser, bypassRls: bypass_rls, inherit, memberOf, memberships })
   }
 }
