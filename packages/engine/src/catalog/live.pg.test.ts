@@ -5,6 +5,7 @@ import { emptyDatabase } from '../../../../tests/support/database.ts'
 import { compareCatalogs } from './compare.ts'
 import { CatalogLockedError } from './errors.ts'
 import { readCatalog, readCatalogInside } from './live.ts'
+import { readDetails } from './read-details.ts'
 
 async function withDatabase<T>(sql: string, work: (db: Database) => Promise<T>): Promise<T> {
   await using database = await emptyDatabase()
@@ -204,4 +205,6 @@ test('readCatalog: options that its reader may not see are no difference, and no
       assert.doesNotMatch(JSON.stringify([...all.others.values()]), /hush/)
     }),
   )
+  const details = await withDatabase(sql, readDetails)
+  assert.doesNotMatch(JSON.stringify(details), /hush/)
 })

@@ -186,12 +186,9 @@ const detailsQuery = [
   ),
   inSchemas('statistics', 'pg_statistic_ext', 'stx', `'target ' || o.stxstattarget`, 'o.stxstattarget >= 0'),
   ofDatabase('transform', 'pg_transform', `${proc('o.trffromsql')} || ', ' || ${proc('o.trftosql')}`),
-  ofDatabase(
-    'foreign data wrapper',
-    'pg_foreign_data_wrapper',
-    `${texts('o.fdwoptions')} || ', rights ' || ${rights('o.fdwacl')}`,
-  ),
-  ofDatabase('foreign server', 'pg_foreign_server', `${texts('o.srvoptions')} || ', rights ' || ${rights('o.srvacl')}`),
+  // Details are shown: options, which may be passwords, are compared as digests of the catalog.
+  ofDatabase('foreign data wrapper', 'pg_foreign_data_wrapper', `'rights ' || ${rights('o.fdwacl')}`),
+  ofDatabase('foreign server', 'pg_foreign_server', `'rights ' || ${rights('o.srvacl')}`),
   `
   select 'language ' || lanname, '', 'rights ' || ${rights('lanacl')} from pg_catalog.pg_language`,
   `
