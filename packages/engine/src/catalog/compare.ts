@@ -116,7 +116,7 @@ function compareItems(
   differences: Difference[],
 ): void {
   for (const property of new Set([...Object.keys(left), ...Object.keys(right)])) {
-    if (property === 'position') continue
+    if (property === 'position' || property === 'notNullPosition') continue
     const [a, b] = [left[property], right[property]]
     if (a instanceof Map && b instanceof Map) {
       compareMaps(PART_KINDS[property] ?? property, name, a, b, loose, differences)

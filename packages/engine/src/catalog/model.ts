@@ -190,6 +190,8 @@ export interface Column {
   readonly options: string[]
   comment: string | null
   readonly position?: SourcePosition
+  /** Where its `unvalidatedNotNull` is added. */
+  notNullPosition?: SourcePosition | undefined
 }
 
 export interface IdentitySequence extends SequenceOptions {

@@ -83,7 +83,10 @@ function setNotNull(fold: Fold, table: Table, columns: string[], node: Constrain
       const column = own.columns.get(name)
       if (!column) continue
       if (!node.skip_validation) column.unvalidatedNotNull = null
-      else if (!column.notNull) column.unvalidatedNotNull = constraint
+      else if (!column.notNull) {
+        column.unvalidatedNotNull = constraint
+        column.notNullPosition = positionAt(fold, node.location)
+      }
       column.notNull = true
     }
   }

@@ -10,14 +10,12 @@ export const constraintNeverValidated: LintRule = {
   instead: 'alter table .. validate constraint .. in a file of its own.',
   *checkHistory({ catalog }) {
     for (const [name, table] of catalog.tables) {
-      for (const constraint of table.constraints.values()) {
-        if (constraint.validated) continue
-        yield {
-          position: constraint.position,
-          object: name,
-          message: `no file validates '${constraint.name}' of '${name}'`,
-        }
-      }
+      const constraints = [...table.constraints.values()].filter(({ validated }) => !validated)
+      const notNulls = [...table.columns.values()].flatMap(({ unvalidatedNotNull, notNullPosition }) =>
+        unvalidatedNotNull === null ? [] : { name: unvalidatedNotNull, position: notNullPosition },
+      )
+      for (const { name: constraint, position } of [...constraints, ...notNulls])
+        yield { position, object: name, message: `no file validates '${constraint}' of '${name}'` }
     }
   },
 }
