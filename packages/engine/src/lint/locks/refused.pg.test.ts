@@ -16,6 +16,11 @@ const BASE = `
   create table visits (at date not null) partition by range (at);
   create table visits_2024 partition of visits for values from ('2024-01-01') to ('2025-01-01');
   create table visits_rest partition of visits default;
+  create table keyed (id bigint, at date, code text, unique (id, at)) partition by range (at);
+  create table keyed_codes (id bigint, at date, code text) partition by list (code);
+  create table keyed_lower (id bigint, at date, code text) partition by list (lower(code));
+  create table keyed_ids (id bigint, at date, code text) partition by list (id);
+  create table keyed_leaf (id bigint primary key, at date, code text);
   create materialized view totals as select customer_id, count(*) as n from orders group by customer_id;
   create unique index totals_lower on totals ((customer_id + 1));
   create unique index totals_part on totals (customer_id) where n > 1;
@@ -56,6 +61,9 @@ const statements = [
   'alter table events add foreign key (customer_id) references customers (id) not valid',
   'alter table events add constraint c check (customer_id > 0) not valid',
   'create table later (id bigint, foreign key (id) references customers (id) not valid) partition by hash (id)',
+  ...['codes', 'lower', 'ids', 'leaf'].map(
+    (name) => `alter table keyed attach partition keyed_${name} for values from ('2024-01-01') to ('2025-01-01')`,
+  ),
   '-- imhotep:no-transaction\nreindex table events',
   '-- imhotep:no-transaction\nreindex index events_customer',
   'reindex table concurrently events',
@@ -67,7 +75,12 @@ const statements = [
   'begin; reindex table events_2024; commit',
 ]
 
-const REFUSED = new Set(['concurrently-refused', 'not-valid-refused', 'concurrently-in-transaction'])
+const REFUSED = new Set([
+  'concurrently-refused',
+  'not-valid-refused',
+  'concurrently-in-transaction',
+  'unique-without-partition-key',
+])
 
 let empty: TestDatabase
 let database: Database

@@ -11,3 +11,7 @@ create unique index events_at on events (at);
 create table visits_2024 partition of visits for values from ('2024-01-01') to ('2025-01-01') partition by hash (id);
 create table visits_2024_0 partition of visits_2024 for values with (modulus 1, remainder 0);
 create unique index visits_2024_0_id on visits_2024_0 (id);
+create table visits_2025 (id bigint primary key, "At" date not null);
+alter table visits attach partition visits_2025 for values from ('2025-01-01') to ('2026-01-01');
+create table visits_2026 (id bigint primary key, "At" date not null) partition by list (id);
+alter table visits attach partition visits_2026 for values from ('2026-01-01') to ('2027-01-01');

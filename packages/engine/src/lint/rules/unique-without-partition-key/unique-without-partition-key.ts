@@ -38,6 +38,12 @@ export const uniqueWithoutPartitionKey: LintRule = {
     if ('AlterTableStmt' in node) {
       const table = relationKey(node.AlterTableStmt.relation)
       yield* problems(table, partitionKeys(table, catalog), addedKeys(statement))
+      for (const { command, start: at } of alterSteps(statement)) {
+        if (command.subtype !== 'AT_AttachPartition' || !command.def || !('PartitionCmd' in command.def)) continue
+        const partition = relationKey(command.def.PartitionCmd.name)
+        const keys = keysFromParent(catalog.tables.get(table)).map(({ columns }) => ({ columns, at }))
+        yield* problems(partition, partitionKeys(partition, catalog), keys)
+      }
     }
     if ('IndexStmt' in node && node.IndexStmt.unique) {
       const { relation, idxname: name, if_not_exists: isTolerant } = node.IndexStmt
@@ -77,12 +83,17 @@ function keysOfTable({ tableElts = [], inhRelations = [], partbound }: Content<'
   )
   const [parent] = inhRelations
   if (!partbound || !parent || !('RangeVar' in parent)) return own
-  const { constraints, indexes } = catalog.tables.get(relationKey(parent.RangeVar)) ?? {}
-  const inherited = [...(constraints?.values() ?? [])].filter(({ kind }) => kind === 'primary key' || kind === 'unique')
-  const unique = [...(indexes?.values() ?? [])]
+  return [...own, ...keysFromParent(catalog.tables.get(relationKey(parent.RangeVar)))]
+}
+
+/** What a partitioned table gives to its partitions. */
+function keysFromParent(parent: Table | undefined): UniqueKey[] {
+  if (!parent) return []
+  const inherited = [...parent.constraints.values()].filter(({ kind }) => kind === 'primary key' || kind === 'unique')
+  const unique = [...parent.indexes.values()]
     .filter((index) => index.unique && !index.fromConstraint)
     .map(({ keys }) => ({ columns: keys.flatMap(({ column }) => column ?? []) }))
-  return [...own, ...inherited, ...unique]
+  return [...inherited, ...unique]
 }
 
 function addedKeys(statement: ParsedStatement): UniqueKey[] {
