@@ -455,6 +455,37 @@ const CASES: Record<string, string> = {
     alter view a.v rename column name to title;
     create or replace view a.v as select id, name as title, at, 1 as n from a.t;
     alter function a.f rename to g;`,
+  'keys that partitions have already become those of their parent': `
+    create schema a;
+    create table a.r (id int primary key, code text unique);
+    create table a.p (id int not null, at date, r int, s int, code text) partition by range (at);
+    create table a.p1 partition of a.p for values from ('2024-01-01') to ('2025-01-01');
+    create table a.p2 partition of a.p for values from ('2025-01-01') to ('2026-01-01') partition by list (at);
+    create table a.p3 partition of a.p2 default;
+    create table a.p4 partition of a.p default;
+    alter table a.p1 add constraint own foreign key (r) references a.r (id);
+    alter table a.p1 add constraint other foreign key (s) references a.r (id) on delete cascade;
+    alter table a.p3 add constraint deep foreign key (r) references a.r;
+    alter table a.p2 add constraint half foreign key (r) references a.r (id);
+    alter table a.p4 add constraint late foreign key (r) references a.r (id) deferrable;
+    alter table a.p1 add constraint own_key unique (id, at);
+    alter table a.p add constraint whole foreign key (r) references a.r (id);
+    alter table a.p add foreign key (s) references a.r (id);
+    alter table a.p add constraint whole_key unique (id, at);
+    create table a.p5 (id int not null, at date, r int, s int, code text, constraint p5_r foreign key (r) references a.r (id), constraint p5_s foreign key (s) references a.r (id) on update cascade, constraint p5_key unique (id, at));
+    alter table a.p attach partition a.p5 for values from ('2026-01-01') to ('2027-01-01');
+    create table a.q (id int, r int) partition by range (id);
+    create table a.q1 partition of a.q for values from (1) to (9);
+    alter table a.q1 add constraint q_r foreign key (r) references a.r (id) on delete set null (r);
+    alter table a.q add constraint gone foreign key (r) references a.r (id) on delete set null, add constraint stays foreign key (r) references a.r (id);
+    alter table a.q1 add constraint late foreign key (r) references a.r (id) on update cascade not valid;
+    alter table a.q add constraint whole_late foreign key (r) references a.r (id) on update cascade;
+    alter table a.q drop constraint gone;
+    create table a.t1 (id int, at date, x int) partition by range (id);
+    create table a.t2 partition of a.t1 for values from (1) to (9) partition by range (at);
+    create table a.t3 partition of a.t2 for values from ('2024-01-01') to ('2025-01-01') partition by list (x);
+    create table a.t4 partition of a.t3 default;
+    alter table a.t1 add unique (id, at, x);`,
   'create table as, select into': `
     create schema a;
     create table a.t (id int not null, name varchar(9), v numeric(8,2));

@@ -3,7 +3,7 @@ import { path } from '../../parse/references.ts'
 import type { Column, Table } from '../model.ts'
 import { collationName } from './collation-name.ts'
 import { addColumn, identitySequence } from './columns.ts'
-import { addConstraint } from './constraints.ts'
+import { addConstraint, equalKey } from './constraints.ts'
 import { alterConstraint, validateConstraint } from './alter-constraint.ts'
 import { alterIndex } from './alter-index.ts'
 import { alterView } from './alter-view.ts'
@@ -221,19 +221,21 @@ function alterParts(fold: Fold, { table, command, text, isOnly }: Alter): boolea
       if (def && 'Constraint' in def)
         addConstraint(fold, table, def.Constraint, text.replace(/^.*?\badd\s+/is, ''), undefined, isOnly)
       return true
-    case 'AT_DropConstraint':
-      for (const own of reached) {
+    case 'AT_DropConstraint': {
+      const names = reached.map((own) => nameInside(fold, own, table, name))
+      reached.forEach((own, n) => {
         endUnvalidated(own, name, false)
-        dropConstraint(fold, own, nameInside(fold, own, table, name))
-      }
+        dropConstraint(fold, own, names[n] ?? name)
+      })
       return true
+    }
     case 'AT_AlterConstraint':
       if (def && 'ATAlterConstraint' in def) for (const own of reached) alterConstraint(own, def.ATAlterConstraint)
       return true
     case 'AT_ValidateConstraint':
       for (const own of reached) {
         endUnvalidated(own, name, true)
-        validateConstraint(own, name)
+        validateConstraint(own, nameInside(fold, own, table, name))
       }
       return true
     case 'AT_AttachPartition':
@@ -262,8 +264,11 @@ function endUnvalidated(table: Table, constraint: string, notNull: boolean): voi
 }
 
 /** What a constraint of a table is called in a partition. */
-function nameInside({ indexParents }: Fold, own: Table, table: Table, name: string): string {
+function nameInside(fold: Fold, own: Table, table: Table, name: string): string {
   if (own === table) return name
+  const constraint = table.constraints.get(name)
+  if (constraint?.kind === 'foreign key') return equalKey(fold.options, own, constraint)?.name ?? name
+  const { indexParents } = fold
   const parent = `${table.schema}.${name}`
   return [...own.indexes.keys()].find((index) => indexParents.get(`${own.schema}.${index}`) === parent) ?? name
 }

@@ -4,10 +4,11 @@ import { path } from '../../parse/references.ts'
 import { walkTree } from '../../parse/walk.ts'
 import type { Constraint, Index, Table } from '../model.ts'
 import { chooseName } from './choose-name.ts'
-import { positionAt, withPartitions, type Fold } from './fold.ts'
+import { positionAt, withPartitions, type Fold, type FoldOptions } from './fold.ts'
 import { relationName } from './names.ts'
 import { qualify } from './qualify.ts'
 import { rekey } from './rekey.ts'
+import { validateConstraint } from './alter-constraint.ts'
 import { indexKeys, isIndexNameTaken } from './index-keys.ts'
 import { relationOptions } from './relation-options.ts'
 import { parenthesesBehind } from './source-text.ts'
@@ -47,19 +48,28 @@ export function addConstraint(
   }
 }
 
-/** What a partition gets of its parent's constraint: checks and foreign keys by name, keys under a name of its own. */
+/**
+ * What a partition gets of its parent's constraint: checks and foreign keys by name, keys under a name of its own. A key of
+ * its own that says the same becomes the parent's.
+ */
 export function inheritConstraint(
   fold: Fold,
   partition: Table,
   constraint: Constraint,
   index: Index | undefined,
 ): void {
+  const equal = equalKey(fold.options, partition, constraint)
+  if (equal) {
+    if (index) fold.indexParents.set(`${partition.schema}.${equal.name}`, parentIndex(fold, partition, index))
+    if (constraint.validated) validateConstraint(partition, equal.name)
+    return
+  }
   const named = constraint.kind === 'check' || constraint.kind === 'foreign key'
   const name = named ? constraint.name : newConstraintName(fold, partition, constraint.kind, constraint.columns)
   if (!partition.constraints.has(name)) partition.constraints.set(name, { ...constraint, name, comment: null })
   if (index) {
     partition.indexes.set(name, { ...index, name, comment: null })
-    fold.indexParents.set(`${partition.schema}.${name}`, `${parentSchema(fold, partition)}.${index.name}`)
+    fold.indexParents.set(`${partition.schema}.${name}`, parentIndex(fold, partition, index))
   }
   if (constraint.kind === 'primary key') {
     for (const key of constraint.columns) {
@@ -71,8 +81,8 @@ export function inheritConstraint(
     inheritConstraint(fold, below, constraint, index)
 }
 
-function parentSchema({ catalog }: Fold, { partitionOf, schema }: Table): string {
-  return catalog.tables.get(partitionOf ?? '')?.schema ?? schema
+function parentIndex({ catalog }: Fold, { partitionOf, schema }: Table, { name }: Index): string {
+  return `${catalog.tables.get(partitionOf ?? '')?.schema ?? schema}.${name}`
 }
 
 /** NOT NULL as a constraint of the table (PostgreSQL 18), which is a property of the column here. */
@@ -302,8 +312,21 @@ function isConstraintNameTaken({ catalog }: Fold, schema: string, name: string):
   return false
 }
 
-/** A key of its own that an attached table brings along for one of its parent's. */
-export function hasSameColumns(table: Table, { kind, columns }: Constraint): Constraint | undefined {
+/** A key or foreign key of its own that a partition has for one of its parent's. */
+export function equalKey(
+  { serverVersion = 18 }: FoldOptions,
+  table: Table,
+  constraint: Pick<Constraint, 'kind' | 'columns' | 'definition'>,
+): Constraint | undefined {
+  const { kind, columns } = constraint
+  const own = [...table.constraints.values()].filter((other) => other.kind === kind)
+  if (kind === 'foreign key')
+    return own.find((other) => essence(other) === essence(constraint) && (other.validated || serverVersion >= 18))
   if (kind !== 'primary key' && kind !== 'unique') return undefined
-  return [...table.constraints.values()].find((own) => own.kind === kind && own.columns.join() === columns.join())
+  return own.find((other) => other.columns.join() === columns.join())
+}
+
+/** Of a foreign key what a partition's must have in common with its parent's. */
+function essence({ definition: text }: Pick<Constraint, 'definition'>): string {
+  return text.replace(/ NOT VALID$/, '').replace(/( ON DELETE SET (?:NULL|DEFAULT)) \(.*\)/, '$1')
 }

@@ -1,7 +1,7 @@
 import type { Column, Index, Table, Trigger } from '../model.ts'
 import type { Command } from './alter-table.ts'
 import { chooseName } from './choose-name.ts'
-import { hasSameColumns, inheritConstraint } from './constraints.ts'
+import { inheritConstraint } from './constraints.ts'
 import type { Fold } from './fold.ts'
 import { expressionName, isIndexNameTaken, keyNames } from './index-keys.ts'
 import { relationName } from './names.ts'
@@ -35,9 +35,7 @@ export function inheritFrom(fold: Fold, table: Table, parentKey: string): void {
   if (!parent) return
   for (const constraint of parent.constraints.values()) {
     const index = parent.indexes.get(constraint.name)
-    const equal = hasSameColumns(table, constraint)
-    if (equal) fold.indexParents.set(`${table.schema}.${equal.name}`, `${parent.schema}.${constraint.name}`)
-    else inheritConstraint(fold, table, constraint, index?.fromConstraint ? index : undefined)
+    inheritConstraint(fold, table, constraint, index?.fromConstraint ? index : undefined)
   }
   for (const index of parent.indexes.values())
     if (!index.fromConstraint) inheritIndex(fold, table, index, parent.schema)
