@@ -74,6 +74,7 @@ import { trailRemoved } from './trail-removed/trail-removed.ts'
 import { triggerBeforeFunction } from './trigger-before-function/trigger-before-function.ts'
 import { triggerRemoved } from './trigger-removed/trigger-removed.ts'
 import { triggersDisabled } from './triggers-disabled/triggers-disabled.ts'
+import { typeChangeChecksRows } from './type-change-checks-rows/type-change-checks-rows.ts'
 import { typeChangeRebuildsIndex } from './type-change-rebuilds-index/type-change-rebuilds-index.ts'
 import { typeChangeRewrites } from './type-change-rewrites/type-change-rewrites.ts'
 import { typeChangeUnderView } from './type-change-under-view/type-change-under-view.ts'
@@ -144,6 +145,7 @@ const locks: readonly LintRule[] = [
   tableCopied,
   tableWrittenAnew,
   transactionControl,
+  typeChangeChecksRows,
   typeChangeRebuildsIndex,
   typeChangeRewrites,
   uniqueWithoutIndex,
