@@ -2,7 +2,7 @@ import { quoteIdentifier, quoteQualified } from '../../bundle/quote.ts'
 import type { Node } from '../../parse/parser.ts'
 import { path } from '../../parse/references.ts'
 import { walkTree } from '../../parse/walk.ts'
-import type { Constraint, Index, Table } from '../model.ts'
+import type { Catalog, Constraint, Index, Table } from '../model.ts'
 import { chooseName } from './choose-name.ts'
 import { positionAt, withPartitions, type Fold, type FoldOptions } from './fold.ts'
 import { relationName } from './names.ts'
@@ -152,26 +152,37 @@ function makeConstraint(
   const columns = constraintColumns(node, kind, table, column)
   const name =
     node.conname ?? newConstraintName(fold, table, kind, kind === 'check' && columns.length !== 1 ? [] : columns)
-  const target = node.pktable ? relationName(fold, node.pktable) : null
-  const referencedColumns = target ? referenced(fold, target.key, path(node.pk_attrs)) : []
-  const isKey = kind === 'foreign key'
-  const base = {
+  const common = {
     name,
-    kind,
     columns,
-    references: target?.key ?? null,
-    referencedColumns,
-    onDelete: isKey ? (ACTIONS[node.fk_del_action ?? 'a'] ?? null) : null,
-    onUpdate: isKey ? (ACTIONS[node.fk_upd_action ?? 'a'] ?? null) : null,
     deferrable: node.deferrable ?? false,
     initiallyDeferred: node.initdeferred ?? false,
     validated: !(node.skip_validation ?? false),
     comment: null,
     position: positionAt(fold, node.location),
   }
+  if (node.pktable) return makeForeignKey(fold.catalog, node, common, relationName(fold, node.pktable).key)
+  const base = { ...common, kind, references: null, referencedColumns: [], onDelete: null, onUpdate: null }
   const own = definition(node, base, text)
-  const of = `${table.schema}.${table.name}`
-  return { ...base, definition: isKey ? own : qualify(fold, 'constraint', own, of) }
+  return { ...base, definition: qualify(fold, 'constraint', own, `${table.schema}.${table.name}`) }
+}
+
+type Common = Omit<
+  Constraint,
+  'kind' | 'references' | 'referencedColumns' | 'onDelete' | 'onUpdate' | 'definition' | 'disabledOn'
+>
+
+/** A foreign key that a statement adds, to a table that `references` names. */
+export function makeForeignKey(catalog: Catalog, node: ConstraintNode, common: Common, references: string): Constraint {
+  const base = {
+    ...common,
+    kind: 'foreign key' as const,
+    references,
+    referencedColumns: referenced(catalog, references, path(node.pk_attrs)),
+    onDelete: ACTIONS[node.fk_del_action ?? 'a'] ?? null,
+    onUpdate: ACTIONS[node.fk_upd_action ?? 'a'] ?? null,
+  }
+  return { ...base, definition: definition(node, base, '') }
 }
 
 const ACTIONS: Record<string, Constraint['onDelete']> = {
@@ -204,9 +215,9 @@ export function columnsRead(expression: unknown, table: Table): string[] {
   return [...names].toSorted()
 }
 
-function referenced(fold: Fold, table: string, columns: string[]): string[] {
+function referenced(catalog: Catalog, table: string, columns: string[]): string[] {
   if (columns.length > 0) return columns
-  const target = fold.catalog.tables.get(table)
+  const target = catalog.tables.get(table)
   return (
     [...(target?.constraints.values() ?? [])].find((constraint) => constraint.kind === 'primary key')?.columns ?? []
   )

@@ -51,7 +51,23 @@ const BASE = `
   create table trips (at date not null) partition by range (at);
   create table trips_rest partition of trips default;
   alter table trips_rest add constraint not_2025 check (at < '2025-01-01' or at >= '2026-01-01');
-  create unlogged table sessions (id bigint);`
+  create unlogged table sessions (id bigint);
+  create table labels (id int primary key, code varchar(20) unique, note varchar(20), plain varchar(20), label_id int references labels, parent varchar(20) references labels (code),
+    constraint labels_code check (code <> ''),
+    constraint labels_row check (labels is not null),
+    constraint labels_both check (length(code) > id));
+  alter table labels add constraint labels_note check (note <> '') not valid;
+  create table stays (at date, customer_id bigint) partition by range (at);
+  create table stays_2024 partition of stays for values from ('2024-01-01') to ('2025-01-01');
+  create table stays_later partition of stays for values from ('2025-01-01') to ('2030-01-01') partition by list (at);
+  create table stays_2025 partition of stays_later default;
+  alter table stays_2024 add foreign key (customer_id) references customers (id);
+  alter table stays_2025 add foreign key (customer_id) references customers (id);
+  create table calendar (at date, customer_id bigint, payer_id bigint) partition by range (at);
+  create table calendar_2024 partition of calendar for values from ('2024-01-01') to ('2025-01-01');
+  create table calendar_2025 partition of calendar for values from ('2025-01-01') to ('2026-01-01');
+  alter table calendar_2024 add foreign key (customer_id) references customers (id), add foreign key (payer_id) references customers (id) on delete cascade;
+  alter table calendar_2025 add foreign key (payer_id) references customers (id) on delete cascade;`
 
 /** What PostgreSQL before 18 does not parse. */
 const SINCE_18 = `
@@ -72,7 +88,10 @@ const ROWS = `
   insert into calls_2027 values ('2027-05-05', 'a');
   insert into visits values ('2020-01-01');
   insert into trips values ('2020-01-01');
-  insert into sessions values (1)`
+  insert into sessions values (1);
+  insert into labels values (1, 'ab', 'b', 'c', 1, 'ab');
+  insert into stays values ('2024-05-05', 1), ('2025-05-05', 1);
+  insert into calendar values ('2024-05-05', 1, 1), ('2025-05-05', 1, 1)`
 
 /** Everything that ALTER TABLE and its like do to a table with rows; `since`: the version that knows the statement. */
 const statements: (string | { readonly text: string; readonly since: number })[] = [
@@ -146,6 +165,20 @@ const statements: (string | { readonly text: string; readonly since: number })[]
   'alter table keyless alter column code type text collate "C"',
   'alter table orders alter column code type varchar(20)',
   'alter table keyless alter column n type int',
+  'alter table labels alter column code type varchar(40)',
+  'alter table labels alter column code type varchar(20)',
+  'alter table labels alter column code type text, drop constraint labels_code',
+  'alter table labels alter column code type text, drop constraint labels_code, drop constraint labels_both',
+  `alter table labels alter column code type text, drop constraint labels_both, drop constraint labels_code,
+    add constraint labels_code check (code <> '') not valid`,
+  'alter table labels alter column note type varchar(40)',
+  'alter table labels alter column plain type varchar(40)',
+  'alter table labels alter column parent type varchar(40)',
+  'alter table stays add foreign key (customer_id) references customers (id)',
+  'alter table stays add foreign key (customer_id) references customers (id) on delete cascade',
+  'alter table calendar add foreign key (customer_id) references customers (id)',
+  'alter table calendar add foreign key (payer_id) references customers (id)',
+  'alter table calendar add foreign key (payer_id) references customers (id) on delete cascade',
   'alter table bookings alter column id type bigint',
   'alter table bookings alter column id type numeric',
   'alter table orders alter column size type numeric',
@@ -200,6 +233,7 @@ const COSTLY = new Set([
   'not-null-scans',
   'reindex-not-concurrent',
   'table-written-anew',
+  'type-change-checks-rows',
   'type-change-rebuilds-index',
   'type-change-rewrites',
   'unique-without-index',

@@ -123,6 +123,23 @@ for (const text of statements) {
   })
 }
 
+test('locksOf: a foreign key that takes over those of partitions locks out the readers of the other table', async () => {
+  const tables = `create table stays (at date, customer_id bigint) partition by range (at);
+    create table stays_2024 partition of stays for values from ('2024-01-01') to ('2025-01-01');
+    create table stays_rest partition of stays default;
+    alter table stays_2024 add foreign key (customer_id) references customers (id);`
+  const change = 'alter table stays add foreign key (customer_id) references customers (id)'
+  const [statement] = (await parseSql(change, 'x.sql')).statements
+  assert.ok(statement)
+  const folded = await foldFiles([{ path: 'base.sql', text: `create schema elsewhere;${BASE}${tables}` }])
+
+  const claimed = locksOf(statement, folded).find(({ table }) => table === 'public.customers')
+  const taken = await takenBy(`do $$ begin ${tables} ${change}; end $$`)
+
+  assert.equal(claimed?.mode, 'access exclusive')
+  assert.ok(taken.includes('public.customers access exclusive'))
+})
+
 class Undo extends Error {}
 
 /** The strongest lock that a statement takes on each table and materialized view, as pg_locks shows it; undone again. */

@@ -5,6 +5,7 @@ import { isConcurrentReindex } from '../../migrate/transaction-mode.ts'
 import { relationKey, typeKey } from '../history/names.ts'
 import { alterSteps, type AlterStep } from './alter-steps.ts'
 import { indexOwner } from './index-owner.ts'
+import { isKeyOfPartition } from './partition-keys.ts'
 
 /** Table-level locks in PostgreSQL's order of strength, by the numbers that LOCK TABLE's tree has. */
 export const lockModes = [
@@ -127,7 +128,13 @@ function stepLocks({ table, command }: AlterStep, catalog: Catalog): TableLock[]
   const { subtype = 'AT_AddColumn', def, name = '' } = command
   const own = lock(table, STEP_MODES[subtype] ?? 'access exclusive')
   if (def && 'Constraint' in def && subtype === 'AT_AddConstraint' && def.Constraint.contype === 'CONSTR_FOREIGN')
-    return [...lock(table, 'share row exclusive'), ...lock(relationKey(def.Constraint.pktable), 'share row exclusive')]
+    return [
+      ...lock(table, 'share row exclusive'),
+      ...lock(
+        relationKey(def.Constraint.pktable),
+        isKeyOfPartition(catalog, table, def.Constraint) ? 'access exclusive' : 'share row exclusive',
+      ),
+    ]
   if (def && 'ColumnDef' in def && subtype === 'AT_AddColumn')
     return [
       ...own,

@@ -1,4 +1,3 @@
-import type { Moment } from '../../rule.ts'
 import { relationKey } from '../../history/names.ts'
 import {
   addedColumn,
@@ -7,7 +6,8 @@ import {
   existingSteps,
   type AlterStep,
 } from '../../locks/alter-steps.ts'
-import type { LintRule } from '../../rule.ts'
+import { isKeyOfAllPartitions } from '../../locks/partition-keys.ts'
+import type { LintRule, Moment } from '../../rule.ts'
 
 export const foreignKeyNotValid: LintRule = {
   id: 'foreign-key-not-valid',
@@ -37,7 +37,8 @@ function checkedKey(step: AlterStep, moment: Moment): string | null {
   const constraint = addedConstraint(step)
   if (constraint) {
     const isChecked = constraint.skip_validation !== true && constraint.is_enforced === true
-    return constraint.contype === 'CONSTR_FOREIGN' && isChecked ? relationKey(constraint.pktable) : null
+    if (constraint.contype !== 'CONSTR_FOREIGN' || !isChecked) return null
+    return isKeyOfAllPartitions(moment.catalog, step.table, constraint) ? null : relationKey(constraint.pktable)
   }
   const column = addedColumn(step, moment)
   if (!column) return null
