@@ -486,6 +486,26 @@ const CASES: Record<string, string> = {
     create table a.t3 partition of a.t2 for values from ('2024-01-01') to ('2025-01-01') partition by list (x);
     create table a.t4 partition of a.t3 default;
     alter table a.t1 add unique (id, at, x);`,
+  'a collation that a type has anyway is none': `
+    create schema a;
+    create collation a.de (provider = icu, locale = 'de-DE');
+    create domain a.plain as text collate "default";
+    create domain a.german as text collate a.de;
+    create domain a.deeper as a.german;
+    create domain a.usual as a.german collate pg_catalog."default";
+    create type a.words as range (subtype = text, collation = "default");
+    create type a.pair as (x text collate "default", y text collate "C");
+    create table a.t (
+      x text collate "default", y varchar(9) collate pg_catalog."default", z name collate "C", n name collate "default",
+      g a.german collate a.de, h a.german collate "default", i a.deeper collate a.de, j a.usual, k text[] collate "default",
+      l a.german[] collate a.de, m text collate "C", o a.plain collate "default"
+    );
+    create index t_x on a.t (x collate "default");
+    create index t_m on a.t (m collate "default", y collate "C", g collate a.de, h collate a.de);
+    create index t_e on a.t ((x || y) collate "default", lower(m) collate "C");
+    create table a.u (x text collate "C", g text, h a.german);
+    alter table a.u alter column x type text collate "default", alter column g type a.german collate a.de, alter column h type text collate "default";
+    alter table a.u add column w text collate "default";`,
   'create table as, select into': `
     create schema a;
     create table a.t (id int not null, name varchar(9), v numeric(8,2));

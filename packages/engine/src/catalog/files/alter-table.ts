@@ -117,7 +117,7 @@ function alterColumn(fold: Fold, { table, command, text, end, isOnly }: Alter): 
     case 'AT_AlterColumnType': {
       const column = def && 'ColumnDef' in def ? def.ColumnDef : undefined
       const type = typeText(fold, column?.typeName ?? {})
-      const collation = column?.collClause ? collationName(fold, path(column.collClause.collname)) : null
+      const collation = column?.collClause ? collationName(fold, path(column.collClause.collname), type) : null
       for (const own of reached) changeType(own, name, type, collation)
       return true
     }

@@ -84,7 +84,9 @@ export function addColumn(fold: Fold, table: Table, node: ColumnDefNode, end: nu
         ? (before?.default ?? null)
         : qualify(fold, 'expression', value),
     identity: identity ? (identity.generated_when === 'a' ? 'always' : 'by default') : null,
-    collation: node.collClause ? collationName(fold, path(node.collClause.collname)) : (before?.collation ?? null),
+    collation: node.collClause
+      ? collationName(fold, path(node.collClause.collname), type)
+      : (before?.collation ?? null),
     identitySequence: identity ? identitySequence(fold, table, name, type, identity.options) : null,
     storage: node.storage_name?.toLowerCase() ?? null,
     compression: node.compression?.toLowerCase() ?? null,

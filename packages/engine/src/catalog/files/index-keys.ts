@@ -1,7 +1,7 @@
 import { parseRaw, type Node } from '../../parse/parser.ts'
 import { path } from '../../parse/references.ts'
 import type { IndexKey, Table, View } from '../model.ts'
-import { collationName } from './collation-name.ts'
+import { collationName, typeCollation } from './collation-name.ts'
 import type { Fold } from './fold.ts'
 import { qualify } from './qualify.ts'
 import { derivedName } from './column-names.ts'
@@ -31,12 +31,20 @@ export function indexKeys(
           ? null
           : qualify(fold, 'expression', expressionText(trimmed(text, span), endWord), `${table.schema}.${table.name}`),
       operatorClass: path(node.opclass).at(-1) ?? null,
-      collation: node.collation ? collationName(fold, path(node.collation)) : null,
+      collation: node.collation ? keyCollation(fold, table, node.name, path(node.collation)) : null,
       descending,
       nullsFirst:
         node.nulls_ordering === 'SORTBY_NULLS_FIRST' || (descending && node.nulls_ordering !== 'SORTBY_NULLS_LAST'),
     }
   })
+}
+
+/** Null where it is that of the column. */
+function keyCollation(fold: Fold, table: Table | View, column: string | undefined, names: string[]): string | null {
+  const own = 'constraints' in table ? table.columns.get(column ?? '') : undefined
+  const ofColumn = own?.collation ?? null
+  const name = collationName(fold, names, '') ?? typeCollation(fold.catalog, '')
+  return name === (ofColumn ?? typeCollation(fold.catalog, own?.type ?? '')) ? null : name
 }
 
 /** An expression key without operator class and order: those follow its closing parenthesis. */

@@ -50,12 +50,13 @@ export function createDomain(fold: Fold, node: Extract<Node, { CreateDomainStmt:
     const check = parenthesesBehind(trimmed(text, { start: from, end }), 'check') ?? ''
     return checkConstraint({ name, columns: [], definition: qualify(fold, 'constraint', `CHECK (${check})`) })
   })
+  const base = typeText(fold, node.typeName ?? {})
   addType(fold, names, {
     kind: 'domain',
-    base: typeText(fold, node.typeName ?? {}),
+    base,
     notNull: constraints.some((constraint) => constraint.contype === 'CONSTR_NOTNULL'),
     default: domainDefault(fold, constraints, locations),
-    collation: node.collClause ? collationName(fold, path(node.collClause.collname)) : null,
+    collation: node.collClause ? collationName(fold, path(node.collClause.collname), base) : null,
     checks: checks.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
   })
 }
@@ -87,12 +88,17 @@ export function createComposite(
 }
 
 export function createRange(fold: Fold, node: Extract<Node, { CreateRangeStmt: unknown }>['CreateRangeStmt']): void {
-  const subtype = (node.params ?? []).find((item) => 'DefElem' in item && item.DefElem.defname === 'subtype')
-  const type = subtype && 'DefElem' in subtype ? subtype.DefElem.arg : undefined
-  const base = type && 'TypeName' in type ? typeText(fold, type.TypeName) : null
+  const parameter = (name: string) => {
+    const item = (node.params ?? []).find((own) => 'DefElem' in own && own.DefElem.defname === name)
+    const value = item && 'DefElem' in item ? item.DefElem.arg : undefined
+    return value && 'TypeName' in value ? value.TypeName : undefined
+  }
+  const [subtype, named] = [parameter('subtype'), parameter('collation')]
+  const base = subtype ? typeText(fold, subtype) : null
+  const collation = named ? collationName(fold, path(named.names), base ?? '') : null
   // The shell that stood in for it while its functions were made.
   fold.catalog.others.delete(`base type ${newName(fold, path(node.typeName)).key}`)
-  addType(fold, path(node.typeName), { kind: 'range', base })
+  addType(fold, path(node.typeName), { kind: 'range', base, collation })
 }
 
 function addType(fold: Fold, names: string[], parts: Pick<UserType, 'kind'> & Partial<UserType>): void {
