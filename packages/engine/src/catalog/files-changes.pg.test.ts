@@ -506,6 +506,21 @@ const CASES: Record<string, string> = {
     create table a.u (x text collate "C", g text, h a.german);
     alter table a.u alter column x type text collate "default", alter column g type a.german collate a.de, alter column h type text collate "default";
     alter table a.u add column w text collate "default";`,
+  'rows are compared column by column': `
+    create schema a;
+    create table a.t (
+      x int, y int, s text, v varchar(9),
+      constraint c01 check ((x, y) in ((1, 2), (3, 4))), constraint c02 check ((x, s) not in ((1, 'a'), (2, 'b'))),
+      constraint c03 check ((x, y) = (1, 2)), constraint c04 check ((x, y) != (1, 2)), constraint c05 check ((x, y) < (1, 2)),
+      constraint c06 check (row(x, v) in (row(1, 'a'), row(y, s))), constraint c07 check ((x, y) in ((1, 2))),
+      constraint c08 check ((x, y) is distinct from (1, 2)), constraint c09 check ((x, y) between (1, 2) and (3, 4)),
+      constraint c10 check (row(x) in (row(1), row(2))), constraint c11 check ((x, y) not in ((1, 2)) and s is null),
+      constraint c12 check ((x, y) is not distinct from (1, 2)), constraint c13 check ((x, y) = any (array[(1, 2), (3, 4)])),
+      constraint c14 check (((x, y), s) = ((1, 2), 'a')), constraint c15 check (not (x, y) in ((1, 2), (3, 4)) or s is null),
+      constraint c16 check (s is null or (x, y) in ((1, 2), (3, 4)) or (x, y) <> (5, 6))
+    );
+    create policy p on a.t using ((x, s) in ((1, 'a'), (2, 'b')));
+    create index t_x on a.t (y) where (x, y) in ((1, 2), (3, 4));`,
   'create table as, select into': `
     create schema a;
     create table a.t (id int not null, name varchar(9), v numeric(8,2));

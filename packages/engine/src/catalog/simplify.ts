@@ -129,11 +129,10 @@ function simplifyOperator(expression: Tree): unknown {
   const left = simplify(expression['lexpr'])
   const right = simplify(expression['rexpr'])
   const operator = path(expression['name']).at(-1) ?? ''
-  const call = (name: string, a: unknown, b: unknown, over?: string) => ({ operator: name, over, left: a, right: b })
   const bounds = (right as { List?: { items?: unknown[] } } | null)?.List?.items ?? []
   switch (kind) {
     case 'AEXPR_IN':
-      return listOfValues(operator, left, bounds, call)
+      return listOfValues(operator, left, bounds)
     case 'AEXPR_OP_ANY':
       return call(operator, left, right, 'any')
     case 'AEXPR_OP_ALL':
@@ -153,14 +152,23 @@ function simplifyOperator(expression: Tree): unknown {
   }
 }
 
-/** `x in (1, 2, y)` is kept as `x = any (array[1, 2]) or x = y`: only values without a column become an array. */
-function listOfValues(
-  operator: string,
-  left: unknown,
-  values: readonly unknown[],
-  call: (operator: string, left: unknown, right: unknown, over?: string) => unknown,
-): unknown {
-  const fixed = values.filter((value) => !hasColumn(value))
+/** `(a, b) = (1, 2)` is kept as `a = 1 and b = 2`: rows are taken apart where their columns are equal, or not, each by itself. */
+function call(operator: string, left: unknown, right: unknown, over?: string): unknown {
+  const [a, b] = [rowOf(left), rowOf(right)]
+  if (over !== undefined || !a || a.length !== b?.length || !APART.has(operator)) return { operator, over, left, right }
+  const parts = a.map((item, n) => call(operator, item, b[n]))
+  return parts.length === 1 ? parts[0] : joined(operator === '=' ? 'and' : 'or', parts)
+}
+
+const APART = new Set(['=', '<>', 'is distinct from'])
+
+function rowOf(value: unknown): readonly unknown[] | undefined {
+  return (value as { RowExpr?: { args?: unknown[] } } | null)?.RowExpr?.args
+}
+
+/** `x in (1, 2, y)` is kept as `x = any (array[1, 2]) or x = y`: only values without a column become an array, and no rows. */
+function listOfValues(operator: string, left: unknown, values: readonly unknown[]): unknown {
+  const fixed = rowOf(left) ? [] : values.filter((value) => !hasColumn(value))
   const each = (list: readonly unknown[]) => list.map((value) => call(operator, left, value))
   const array = () => call(operator, left, { A_ArrayExpr: { elements: fixed } }, operator === '=' ? 'any' : 'all')
   const parts = fixed.length > 1 ? [array(), ...each(values.filter(hasColumn))] : each(values)
@@ -175,9 +183,14 @@ function hasColumn(value: unknown): boolean {
 /** `(a and b) and c` is `a and b and c`. */
 function simplifyBoolean(expression: Tree): unknown {
   const word = String(expression['boolop']).replace('_EXPR', '').toLowerCase()
-  const parts = simplify(expression['args']) as Tree[]
+  const parts = simplify(expression['args']) as unknown[]
   if (word === 'not') return { not: parts }
-  return { [word]: parts.flatMap((part) => (Array.isArray(part[word]) ? (part[word] as unknown[]) : [part])) }
+  return joined(word, parts)
+}
+
+function joined(word: string, parts: readonly unknown[]): unknown {
+  const inner = (part: unknown) => (part as Tree | null)?.[word]
+  return { [word]: parts.flatMap((part) => (Array.isArray(inner(part)) ? (inner(part) as unknown[]) : [part])) }
 }
 
 /** Qualifiers of a column come and go with the query around it. */
