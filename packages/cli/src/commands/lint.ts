@@ -14,7 +14,7 @@ import {
 import { defineCommand, type Outcome } from '../command.ts'
 import type { Context, Options } from '../context.ts'
 import { LintInputError } from '../errors.ts'
-import { readLintInputs } from '../lint/lint-inputs.ts'
+import { namedFromTop, readLintInputs } from '../lint/lint-inputs.ts'
 import { lintSettings } from '../lint/lint-settings.ts'
 import { lintFormats, printLint, type LintData } from '../output/lint.ts'
 import { placeholderOption } from '../project/placeholders.ts'
@@ -74,8 +74,8 @@ async function runLint({ args, options, cwd, progress }: Context): Promise<Outco
   const report = planned.atSource(await lintFiles(planned.sources, await lintSettings(config, options, inputs, cwd)))
   const fixed = options.flag('fix') ? fixFiles(report, cwd) : 0
   const left = leaveOutKnown(report, options.text('known') ?? config.lint?.knownFindings, options, cwd)
-  const format = options.text('format')
-  const document = format === undefined ? null : (lintFormats[format]?.(left.findings) ?? null)
+  const print = lintFormats[options.text('format') ?? '']
+  const document = print === undefined ? null : print(await namedFromTop(left.findings, cwd))
   const file = options.text('output')
   if (document !== null && file !== undefined) writeFileSync(resolve(cwd, file), `${document}\n`)
   const data = {

@@ -85,6 +85,34 @@ test('imhotep lint --since: a revision of git judges the files that changed', as
   )
 })
 
+test('imhotep lint --format: other programs name files from the top of the repository, wherever the linter runs', async (t) => {
+  const files = {
+    'service/V001__orders.sql': history['db/migration/V001__orders.sql'],
+    'service/V002__orders.sql': 'alter table orders rename to sales;\nalter table orders add column note text;\n',
+  }
+  const root = await writeFixture(t, files)
+  const cwd = join(root, 'service')
+  const args = ['lint', '.', '--only', 'used-after-rename', '--format']
+  const outside = await runCli([...args, 'github'], { cwd })
+  execFileSync('git', ['init', '-q'], { cwd: root })
+
+  const [github, sarif, gitlab, text] = await Promise.all(
+    [
+      [...args, 'github'],
+      [...args, 'sarif'],
+      [...args, 'gitlab'],
+      ['lint', '.'],
+    ].map((own) => runCli(own, { cwd })),
+  )
+
+  assert.match(outside.stdout, /^::error file=V002__orders\.sql,.*%0AV002__orders\.sql:1: renamed here/)
+  assert.match(github?.stdout ?? '', /^::error file=service\/V002__orders\.sql,.*%0Aservice\/V002__orders\.sql:1: /)
+  assert.match(sarif?.stdout ?? '', /"uri": "service\/V002__orders\.sql"/)
+  assert.doesNotMatch(sarif?.stdout ?? '', /"uri": "V002__orders\.sql"/)
+  assert.match(gitlab?.stdout ?? '', /"path": "service\/V002__orders\.sql"/)
+  assert.match(text?.stdout ?? '', /^V002__orders\.sql:2:/m)
+})
+
 test('imhotep lint: placeholders are filled, and the fix of a filled file is not written into it', async (t) => {
   const text = 'alter table ${ward}.beds add check (id > 0);\n'
   const files = {

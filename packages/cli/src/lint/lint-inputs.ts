@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join, posix, relative, resolve, sep } from 'node:path'
 import { promisify } from 'node:util'
-import { isKnexMigration, type LintSource } from '@imhotep/engine'
+import { isKnexMigration, type Finding, type LintSource } from '@imhotep/engine'
 import { LintInputError } from '../errors.ts'
 import { findProject } from '../project/project.ts'
 
@@ -58,16 +58,36 @@ async function changedFiles(
   cwd: string,
 ): Promise<{ readonly changed: ReadonlySet<string>; readonly prefix: string }> {
   const git = async (...args: string[]) => {
-    const { stdout } = await promisify(execFile)('git', args, { cwd, maxBuffer: 64 * 2 ** 20 })
-    return stdout.split('\0').filter((name) => name !== '')
+    return (await runGit(args, cwd)).split('\0').filter((name) => name !== '')
   }
   const directories = [...new Set(sources.map(({ path }) => dirname(path)))]
   try {
-    const [prefix = ''] = await git('rev-parse', '--show-prefix')
+    const prefix = await prefixIn(cwd)
     const tracked = await git('diff', '--name-only', '--no-relative', '-z', revision, '--', ...directories)
     const untracked = await git('ls-files', '--others', '--full-name', '--exclude-standard', '-z', '--', ...directories)
-    return { changed: new Set([...tracked, ...untracked]), prefix: prefix.trimEnd() }
+    return { changed: new Set([...tracked, ...untracked]), prefix }
   } catch (cause) {
     throw new LintInputError(revision, 'is neither a version nor a revision that git knows here', { cause })
   }
+}
+
+/** Findings for programs that name files from the top of the repository; as they are where there is none. */
+export async function namedFromTop(findings: readonly Finding[], cwd: string): Promise<Finding[]> {
+  const prefix = await prefixIn(cwd).catch(() => '')
+  const named = (file: string) => posix.join(prefix, file)
+  return findings.map((finding) => ({
+    ...finding,
+    file: finding.file === null ? null : named(finding.file),
+    related: finding.related.map((end) => ({ ...end, file: named(end.file) })),
+  }))
+}
+
+/** The place of a directory in its repository: `service/`. */
+async function prefixIn(cwd: string): Promise<string> {
+  return (await runGit(['rev-parse', '--show-prefix'], cwd)).replace(/\n$/, '')
+}
+
+async function runGit(args: string[], cwd: string): Promise<string> {
+  const { stdout } = await promisify(execFile)('git', args, { cwd, maxBuffer: 64 * 2 ** 20 })
+  return stdout
 }
