@@ -136,6 +136,35 @@ test('diffCatalogs: what cannot be printed can still be dropped, with the functi
   assert.ok(statements.every(({ sql }) => !sql.startsWith('--')))
 })
 
+test('diffCatalogs: a foreign table and a cast are made again, with the view over them', async () => {
+  const schema = (column: string, context: string) => `create schema a;
+    create foreign data wrapper w;
+    create server far foreign data wrapper w;
+    create foreign table a.remote (x int${column}) server far;
+    create view a.v as select x from a.remote;
+    create type a.pair as (x int);
+    create cast (a.pair as text) with inout${context};`
+
+  const { differences } = await proveDiff(schema('', ''), schema(', y text', ' as assignment'), { concurrently: false })
+
+  assert.deepEqual(differences, [])
+})
+
+test('diffCatalogs: a foreign table with options is left to a person, and none is shown', async () => {
+  const start = `create schema a; create foreign data wrapper w; create server far foreign data wrapper w;
+    create foreign table a.remote (x int options (place 'hush-1')) server far options (secret 'hush-2');`
+  const change = `alter foreign table a.remote options (set secret 'hush-3'), add column y int, alter column x options (set place 'hush-4')`
+
+  const { statements } = await proveDiff(start, `${start} ${change}`, { concurrently: false })
+
+  assert.deepEqual(
+    statements.map(({ sql }) => sql),
+    [
+      '-- other foreign table a.remote: it differs in column y, option place of x, option secret, whose values are not shown',
+    ],
+  )
+})
+
 test('diffCatalogs: a few random pairs of schemas become the same', async () => {
   await fc.assert(
     fc.asyncProperty(randomSchema, randomSchema, async (left, right) => {

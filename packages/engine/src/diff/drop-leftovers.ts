@@ -91,7 +91,7 @@ function isInTheWay({ left, right }: Catalogs, object: string): boolean {
   return [right.tables, right.views, right.sequences, right.types].some((map) => map.has(key))
 }
 
-function dropObject(left: Catalog, object: string): DiffStatement[] {
+export function dropObject(left: Catalog, object: string): DiffStatement[] {
   const space = object.indexOf(' ')
   const [kind, key] = [object.slice(0, space), object.slice(space + 1)]
   switch (kind) {

@@ -18,6 +18,7 @@ import { alterReplicaIdentity, alterTable } from './alter-table.ts'
 import { alterSequence, alterType } from './alter-type.ts'
 import type { Changes } from './changes.ts'
 import type { DiffOptions } from './diff-catalogs.ts'
+import { dropObject } from './drop-leftovers.ts'
 import { isInheritedConstraint, isInheritedIndex } from './loosen.ts'
 import { byHand, statement, type DiffStatement } from './diff-statement.ts'
 
@@ -77,7 +78,7 @@ function isMade(changes: Changes, { object, owner, phase }: UnplacedObject): boo
 
 function makeObject(
   changes: Changes,
-  { right }: Catalogs,
+  { left, right }: Catalogs,
   object: UnplacedObject,
   options: DiffOptions,
 ): DiffStatement[] {
@@ -93,7 +94,11 @@ function makeObject(
       return constraint.kind === 'foreign key' ? addConstraint(changes, right, table, constraint, options) : []
     }
   }
-  return object.statements.map((sql) => statement(object.object, sql))
+  const made = object.statements.map((sql) => statement(object.object, sql))
+  // They are made only where they are missing.
+  return object.kind === 'other' && changes.remade.has(object.object) && made.length > 0
+    ? [...dropObject(left, object.object), ...made]
+    : made
 }
 
 /** A partition of a table that is there takes its checks and keys from it: written out, PostgreSQL may not find them equal. */
@@ -294,7 +299,7 @@ export function unprintable(changes: Changes, left: Catalog, right: Catalog): Di
     const object = `other ${key}`
     if (definition === null && changes.isNew(object))
       return byHand(object, 'it is missing, and PostgreSQL does not print its definition')
-    if (!changes.properties(object).has('digests')) return []
+    if (definition !== null || !changes.properties(object).has('digests')) return []
     const [before, after] = [left.others.get(key)?.digests ?? {}, digests ?? {}]
     const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].toSorted()
     const changed = names.filter((name) => before[name] !== after[name])

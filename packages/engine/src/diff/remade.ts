@@ -117,7 +117,17 @@ function markForeignKeysTo(changes: Changes, left: Catalog, target: string): voi
 }
 
 /** Kinds that PostgreSQL refuses to lose the ground under. */
-const DEPENDENT = new Set(['view', 'policy', 'trigger', 'rule', 'statistics', 'publication', 'index', 'function'])
+const DEPENDENT = new Set([
+  'other',
+  'view',
+  'policy',
+  'trigger',
+  'rule',
+  'statistics',
+  'publication',
+  'index',
+  'function',
+])
 
 function markDependents(changes: Changes, left: Catalog, candidates: readonly Candidate[]): void {
   const lost = new Set<string>()
@@ -154,7 +164,7 @@ function neededBy({ object, statements }: ParsedObject): Candidate {
   for (const name of object.defines) needs.delete(name)
   // What belongs to a table goes and comes with it; only what looks at it from elsewhere, or at its columns, is in the way.
   if (object.kind === 'index' && object.owner !== null) needs.delete(object.owner)
-  const defines = ['function', 'view'].includes(object.kind) ? object.defines : []
+  const defines = ['function', 'other', 'view'].includes(object.kind) ? object.defines : []
   return { object: object.object, text: object.statements.join('\n'), defines, needs: [...needs] }
 }
 

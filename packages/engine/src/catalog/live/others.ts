@@ -66,14 +66,19 @@ const castDefinition = `'create cast (' || ${type('o.castsource')} || ' as ' || 
 const operatorName = `o.oprname || '(' || case o.oprleft when 0 then 'none' else ${type('o.oprleft')} end
     || ', ' || ${type('o.oprright')} || ')'`
 
+const COLUMNS = 'pg_catalog.pg_attribute a where a.attrelid = f.ftrelid and a.attnum > 0 and not a.attisdropped'
+
+/** Without options alone: those may be passwords. */
 const foreignTableDefinition = `(
       select 'create foreign table ' || c.oid::pg_catalog.regclass::text || ' (' || (
           select pg_catalog.string_agg(pg_catalog.quote_ident(a.attname) || ' '
             || pg_catalog.format_type(a.atttypid, a.atttypmod) || case when a.attnotnull then ' not null' else '' end,
             ', ' order by a.attnum)
-          from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+          from ${COLUMNS}
         ) || ') server ' || pg_catalog.quote_ident(s.srvname)
-      from pg_catalog.pg_class c join pg_catalog.pg_foreign_server s on s.oid = f.ftserver where c.oid = f.ftrelid
+      from pg_catalog.pg_class c join pg_catalog.pg_foreign_server s on s.oid = f.ftserver
+      where c.oid = f.ftrelid and f.ftoptions is null
+        and not exists (select from ${COLUMNS} and a.attfdwoptions is not null)
     )`
 
 const inItsSchema = (catalog: string, prefix: string, oid: string) => `
@@ -108,6 +113,14 @@ const serverDigests = digests(
   `select 'version', o.srvversion`,
 )
 
+const foreignTableDigests = digests(
+  optionsOf('f.ftoptions'),
+  `select 'option ' || p.option_name || ' of ' || a.attname, p.option_value
+      from (select a.* from ${COLUMNS}) a cross join lateral pg_catalog.pg_options_to_table(a.attfdwoptions) p`,
+  `select 'column ' || a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod) || a.attnotnull::text from ${COLUMNS}`,
+  `select 'foreign server', (select srvname from pg_catalog.pg_foreign_server where oid = f.ftserver)`,
+)
+
 /** Those who may not see the options get null, which is also what stands for none. */
 const mappingDigests = `case when m.umoptions is not null
       or (select rolsuper from pg_catalog.pg_roles where rolname = current_user) then ${digests(optionsOf('m.umoptions'))} end`
@@ -139,7 +152,7 @@ export const othersQuery = [
   from pg_catalog.pg_user_mappings m`,
   `
   select 'foreign table', n.nspname::text, o.relname::text, ${foreignTableDefinition},
-    ${commentOf('pg_class', 'o.oid')}, ${NO_DIGESTS}
+    ${commentOf('pg_class', 'o.oid')}, ${foreignTableDigests}
   from pg_catalog.pg_foreign_table f
     join pg_catalog.pg_class o on o.oid = f.ftrelid
     join pg_catalog.pg_namespace n on n.oid = o.relnamespace
