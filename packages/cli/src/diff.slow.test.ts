@@ -118,6 +118,24 @@ test('imhotep diff --write: validates outside of the transaction that adds, in a
   assert.match(one.stdout, /^-- locks: .*\nalter table public\.t validate constraint t_n;$/m)
 })
 
+test('imhotep diff --write: values of an enum are in a file before the one that uses them', async (t) => {
+  const cwd = project(t, {
+    'db/migration/V001__a.sql': "create type public.k as enum ('x'); create table public.t (k public.k);",
+    'wanted.sql': "create type public.k as enum ('x', 'y'); create table public.t (k public.k default 'y');",
+  })
+  const args = ['diff', 'migrations', 'wanted.sql', '--server', await testServer()]
+
+  const written = await runCli([...args, '--write', 'kinds', '--json'], { cwd })
+  const again = await runCli(args, { cwd })
+
+  const { fileBefore, file, fileOutside } = JSON.parse(written.stdout)
+  assert.deepEqual(
+    [fileBefore, file, fileOutside],
+    ['db/migration/V002__kinds_values.sql', 'db/migration/V003__kinds.sql', null],
+  )
+  assert.equal(again.stdout, 'migrations and wanted.sql are the same schema\n')
+})
+
 test('imhotep diff --write: one file when all of it is outside of a transaction', async (t) => {
   const cwd = project(t, {
     'db/migration/V001__a.sql': 'create table public.t (n int);',

@@ -35,6 +35,7 @@ export type { PrintedObject, Section } from './print/printed-object.ts'
 
 export { diffCatalogs, type DiffOptions } from './diff/diff-catalogs.ts'
 export { diffScript } from './diff/diff-script.ts'
+export { inThreeParts } from './diff/new-values-first.ts'
 export type { DiffStatement, Hazard } from './diff/diff-statement.ts'
 export { makeComparable } from './diff/comparable.ts'
 export { readLive, runOn, withScratch, type Scratch } from './diff/scratch.ts'

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { UsageError } from '@imhotep/base'
-import { diffScript, type DiffStatement } from '@imhotep/engine'
+import { diffScript, inThreeParts, type DiffStatement } from '@imhotep/engine'
 import { defineCommand, type Outcome } from '../command.ts'
 import type { Context } from '../context.ts'
 import { DataLossError, FileError } from '../errors.ts'
@@ -28,7 +28,7 @@ export const diff = defineCommand<DiffData>({
     {
       flags: '--write <name>',
       description:
-        'write them as the next migration, V00N__<name>.sql; what cannot be in one transaction as one of its own behind it',
+        'write them as the next migration, V00N__<name>.sql; what cannot be in one transaction as one of its own behind it, new values of enums that it uses as one before it',
     },
     { flags: '--allow-data-loss', description: 'with --write: also when rows or columns would be lost' },
     {
@@ -64,7 +64,7 @@ function outcomeOf(
 ): Outcome<DiffData> {
   const name = context.options.text('write')
   const isWritten = name !== undefined && statements.length > 0
-  const [file = null, fileOutside = null] = isWritten ? writeNext(context, name, statements) : []
+  const written = isWritten ? writeNext(context, name, statements) : {}
   return {
     ok: statements.length === 0,
     target: null,
@@ -72,15 +72,16 @@ function outcomeOf(
       left: sideName(left),
       right: sideName(right),
       statements,
-      file,
-      fileOutside,
+      fileBefore: written.first ?? null,
+      file: written.main ?? null,
+      fileOutside: written.last ?? null,
       sql: context.options.flag('sql'),
     },
   }
 }
 
 /** The next free versions of the project's migrations: one for what can be a transaction, one for what cannot. */
-function writeNext({ cwd, options }: Context, name: string, statements: readonly DiffStatement[]): string[] {
+function writeNext({ cwd, options }: Context, name: string, statements: readonly DiffStatement[]): Written {
   const losses = statements.filter(({ hazard }) => hazard === 'data loss')
   if (losses.length > 0 && !options.flag('allowDataLoss')) throw new DataLossError(losses.map(({ object }) => object))
   if (!/^\w[\w-]*$/.test(name)) {
@@ -94,23 +95,29 @@ function writeNext({ cwd, options }: Context, name: string, statements: readonly
   const files = scripts(name, statements).map((script, n) => ({
     path: join(migrations, `V${String(next + n).padStart(3, '0')}__${script.name}.sql`),
     text: script.text,
+    part: script.part,
   }))
   const taken = files.find(({ path }) => existsSync(path))
   if (taken) throw new FileError(`'${taken.path}' exists`, 'choose another name')
   for (const { path, text } of files) replaceFile(path, text)
-  return files.map(({ path }) => relative(cwd, path))
+  return Object.fromEntries(files.map(({ part, path }) => [part, relative(cwd, path)]))
 }
+
+/** The files that were written, by what is in them. */
+type Written = { readonly [part in Part]?: string }
+type Part = 'first' | 'main' | 'last'
 
 /** What begins so is run statement by statement, also when none of them is concurrent. */
 const NO_TRANSACTION = '-- imhotep:no-transaction\n'
 
-function scripts(name: string, statements: readonly DiffStatement[]): { name: string; text: string }[] {
-  const outside = statements.filter((own) => own.outside)
-  const inside = statements.filter((own) => !own.outside)
+function scripts(name: string, statements: readonly DiffStatement[]): { part: Part; name: string; text: string }[] {
+  const { first, inside, last } = inThreeParts(statements)
+  const outside = NO_TRANSACTION + diffScript(last)
+  if (inside.length === 0) return [{ part: 'main', name, text: outside }]
   return [
-    ...(inside.length > 0 ? [{ name, text: diffScript(inside) }] : []),
-    ...(outside.length > 0
-      ? [{ name: inside.length > 0 ? `${name}_no_transaction` : name, text: NO_TRANSACTION + diffScript(outside) }]
-      : []),
+    // Committed before they are used.
+    ...(first.length > 0 ? [{ part: 'first' as const, name: `${name}_values`, text: diffScript(first) }] : []),
+    { part: 'main', name, text: diffScript(inside) },
+    ...(last.length > 0 ? [{ part: 'last' as const, name: `${name}_no_transaction`, text: outside }] : []),
   ]
 }

@@ -5,6 +5,8 @@ export interface DiffData {
   readonly left: string
   readonly right: string
   readonly statements: readonly DiffStatement[]
+  /** The migration that adds values of enums which `file` uses; null when there are none. */
+  readonly fileBefore: string | null
   /** The migration that was written, null without --write. */
   readonly file: string | null
   /** The second migration: what has to be outside of the transaction that `file` is. Null when there is one file or none. */
@@ -13,7 +15,7 @@ export interface DiffData {
   readonly sql: boolean
 }
 
-export function printDiff({ left, right, statements, file, fileOutside, sql }: DiffData, page: Page): void {
+export function printDiff({ left, right, statements, fileBefore, file, fileOutside, sql }: DiffData, page: Page): void {
   if (sql) {
     if (statements.length > 0) page.line(diffScript(statements).trimEnd())
     return
@@ -24,7 +26,7 @@ export function printDiff({ left, right, statements, file, fileOutside, sql }: D
   }
   printStatements(statements, page)
   page.line(`${count(statements.length, 'statement')} from ${left} to ${right}`)
-  for (const written of [file, fileOutside]) if (written !== null) page.line(`written to ${written}`)
+  for (const written of [fileBefore, file, fileOutside]) if (written !== null) page.line(`written to ${written}`)
 }
 
 const TONES: Record<string, Tone> = {

@@ -165,6 +165,28 @@ test('diffCatalogs: a foreign table with options is left to a person, and none i
   )
 })
 
+test('diffCatalogs: new values of an enum that something uses are added in front, outside of the transaction', async () => {
+  const left = `create schema a;
+    create type a.k as enum ('x');
+    create type a.unused as enum ('x');
+    create table a.t (k a.k default 'x', ks a.k[]);`
+  const right = `create schema a;
+    create type a.k as enum ('w', 'x', 'it''s y');
+    create type a.unused as enum ('x', 'y');
+    create table a.t (k a.k default 'it''s y' check (k <> 'w'), ks a.k[] default '{w,x}');
+    create function a.f(k a.k default 'w') returns a.k language sql as 'select k';
+    create view a.v as select a.f('w') as f, k from a.t where k = 'it''s y';
+    create index t_k on a.t (k) where k = 'w';`
+
+  const { statements, differences } = await proveDiff(left, right, { concurrently: false })
+
+  assert.deepEqual(differences, [])
+  assert.deepEqual(
+    statements.filter((own) => own.outside).map(({ sql }) => sql),
+    ["alter type a.k add value 'w' before 'x'", "alter type a.k add value 'it''s y' after 'x'"],
+  )
+})
+
 test('diffCatalogs: a few random pairs of schemas become the same', async () => {
   await fc.assert(
     fc.asyncProperty(randomSchema, randomSchema, async (left, right) => {

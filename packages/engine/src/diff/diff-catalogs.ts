@@ -7,6 +7,7 @@ import type { DiffStatement } from './diff-statement.ts'
 import { clearTheWay, dropLeftovers } from './drop-leftovers.ts'
 import { loosen } from './loosen.ts'
 import { alterRoles, make, unprintable } from './make.ts'
+import { putNewValuesFirst } from './new-values-first.ts'
 import { putOutsideLast } from './put-outside-last.ts'
 import { markRemade } from './remade.ts'
 import { switchedOff } from './switched-off.ts'
@@ -14,14 +15,14 @@ import { switchedOff } from './switched-off.ts'
 export interface DiffOptions {
   /**
    * Indexes and keys on tables that are there are built, and constraints validated, while everybody works. Such statements
-   * are `outside` of the transaction that the others can be. Default true; else everything fits into one.
+   * are `outside` of the transaction that the others can be. Default true; else everything fits into one, but for a new value of an enum that is used.
    */
   readonly concurrently: boolean
 }
 
 /**
  * The statements that turn one schema into another, in an order that PostgreSQL accepts, each with what it does to those
- * who use the database; those outside of a transaction come last. Nothing is guessed: a renamed column is a dropped and an
+ * who use the database; those outside of a transaction come last, but for new values of enums. Nothing is guessed: a renamed column is a dropped and an
  * added one, and the hazard says so.
  */
 export async function diffCatalogs(
@@ -47,7 +48,7 @@ export async function diffCatalogs(
     ...diffComments(changes, left, right),
   ]
   const statements = [...cleared, ...putOutsideLast(made, right)]
-  return needsLateBodies(statements) ? [LATE_BODIES, ...statements] : statements
+  return putNewValuesFirst(needsLateBodies(statements) ? [LATE_BODIES, ...statements] : statements, right)
 }
 
 /** A body may name what a later statement makes. */

@@ -6,6 +6,7 @@ import type { Catalog } from '../catalog/model.ts'
 import { isNotTold } from './changes.ts'
 import { diffCatalogs, type DiffOptions } from './diff-catalogs.ts'
 import type { DiffStatement } from './diff-statement.ts'
+import { inThreeParts } from './new-values-first.ts'
 
 export interface Proof {
   readonly statements: readonly DiffStatement[]
@@ -18,10 +19,9 @@ export async function proveDiff(left: string, right: string, options: DiffOption
   const wanted = await onNewDatabase((db) => catalogAfter(db, [right]))
   return onNewDatabase(async (db) => {
     const statements = await diffCatalogs(await catalogAfter(db, [left]), wanted, options)
-    const [inside, behind] = [false, true].map((outside) =>
-      statements.filter((own) => (own.outside ?? false) === outside).map(({ sql }) => sql),
-    )
-    const reached = await catalogAfter(db, ['begin', ...(inside ?? []), 'commit', ...(behind ?? [])])
+    const { first, inside, last } = inThreeParts(statements)
+    const scripts = (own: readonly DiffStatement[]) => own.map(({ sql }) => sql)
+    const reached = await catalogAfter(db, [...scripts(first), 'begin', ...scripts(inside), 'commit', ...scripts(last)])
     return { statements, differences: compareCatalogs(reached, wanted, { ignore: isNotTold }) }
   })
 }

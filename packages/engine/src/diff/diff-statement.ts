@@ -11,7 +11,10 @@ export interface DiffStatement {
   readonly hazard: Hazard | null
   /** Why, in a few words; null without hazard. */
   readonly reason: string | null
-  /** It cannot be, or must not be, in one transaction with the others: it runs by itself, behind them. */
+  /**
+   * It cannot be, or must not be, in one transaction with the others: it runs by itself, behind them, or before them where it
+   * stands in front of all.
+   */
   readonly outside?: true
 }
 
