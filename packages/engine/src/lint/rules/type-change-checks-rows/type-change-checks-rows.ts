@@ -8,7 +8,8 @@ export const typeChangeChecksRows: LintRule = {
   id: 'type-change-checks-rows',
   family: 'locks',
   severity: 'warning',
-  effect: 'The rows stay as they are, but readers and writers wait while each is held against the checks on the column.',
+  effect:
+    'The rows stay as they are, but readers and writers wait while each is held against the checks on the column.',
   instead:
     'alter table .. drop constraint C, alter column .. type .., add constraint C check (..) not valid; validate it in the next file.',
   on: ['AlterTableStmt'],
