@@ -70,6 +70,7 @@ export async function copyFigures(servers: Servers, { scale }: BenchOptions) {
   const measured = await measure(cases, 7)
 
   await copyTables(move)
+  await move.schema.createKeys() // as before every comparison of a move
   const verified = await measure([{ name: 'imhotep: every value compared', run: () => compareAll(move) }], 3)
   await own.close()
   await here.close()

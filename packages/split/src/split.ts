@@ -312,9 +312,16 @@ export class Split {
     }
     const prepare = () => this.#provision(service)
     const { schema } = service
-    return schema === null
-      ? { ...this.#moduleSchemaOf(service, adminUrl, migrate), prepare, drop: dropUnlessEvidence }
-      : { ...this.#derivedSchemaOf(service, schema, adminUrl, migrate), prepare, drop }
+    const own =
+      schema === null
+        ? { ...this.#moduleSchemaOf(service, adminUrl, migrate), drop: dropUnlessEvidence }
+        : { ...this.#derivedSchemaOf(service, schema, adminUrl, migrate), drop }
+    const createKeys = async () => {
+      await own.createKeys()
+      // Rows are compared in half the time, and clients that come with the switch are planned for before autovacuum gets there.
+      await withSession(adminUrl, (session) => session.script('analyze'))
+    }
+    return { ...own, createKeys, prepare }
   }
 
   #derivedSchemaOf(service: ServicePlan, schema: ServiceMigrations, adminUrl: string, migrate: Migrate) {
@@ -325,8 +332,6 @@ export class Split {
       },
       createKeys: async () => {
         await migrate(schema.copies === null ? '002' : '003')
-        // Clients that come with the switch are planned for before autovacuum gets there.
-        await withSession(adminUrl, (session) => session.script('analyze'))
       },
       grant: () => grantServiceRoles(adminUrl),
     }

@@ -150,11 +150,14 @@ alter table compliance.retention_policies add constraint retention_policies_logs
     ),
   },
   {
-    name: 'a log holds rows of ten years ago',
+    name: 'a log holds rows of ten years ago, and no hold keeps them',
     rule: 'DPD-12',
-    sql: behindTriggers(`
+    sql: behindTriggers(
+      `delete from compliance.legal_holds;`,
+      `
 insert into audit.audit_logs (tenant_id, occurred_at, action, schema_name, table_name)
-values ('da000000-0000-7000-8000-000000000000', now() - interval '10 years', 'login', 'auth', 'users');`),
+values ('da000000-0000-7000-8000-000000000000', now() - interval '10 years', 'login', 'auth', 'users');`,
+    ),
   },
   {
     name: 'nothing says how long records are kept',

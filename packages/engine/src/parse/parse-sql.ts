@@ -73,7 +73,7 @@ export function parseSqlNow(text: string, file: string): ParsedFile {
 }
 
 /** UTF-16 units. */
-const PART_LENGTH = 32_768
+const PART_LENGTH = 8_192
 /** Where a statement begins, by the looks of it. */
 const NEXT_STATEMENT = /;\n+(?=(?:alter|comment|create|do|drop|grant|insert|revoke|select|set|update)\b|--)/gi
 
