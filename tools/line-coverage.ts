@@ -3,7 +3,6 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { SourceMap, type SourceMapPayload } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { transform } from 'esbuild'
 
 /** Percent of the lines of packages/ that tests must reach. */
 const coverageBar = 90
@@ -20,8 +19,11 @@ interface Range {
   readonly count: number
 }
 
-/** The lines of each file of packages/, by its path. */
-type Lines = Map<string, Set<number>>
+/** The lines of a file of packages/ that are code, and those of them that ran. */
+interface Lines {
+  readonly code: Set<number>
+  readonly ran: Set<number>
+}
 
 /**
  * Adds what processes ran to a file that tests of several runs share.
@@ -29,35 +31,38 @@ type Lines = Map<string, Set<number>>
  * @param bundles the folder of the compiled code that they ran, with its source maps
  */
 export async function addCoverage(file: string, written: string, bundles: string): Promise<void> {
-  const all: Lines = existsSync(file) ? await readCoverage(file) : new Map()
-  for (const [path, lines] of await reachedLines(written, bundles))
-    all.set(path, new Set([...(all.get(path) ?? []), ...lines]))
-  await writeFile(file, JSON.stringify([...all].map(([path, lines]) => [path, [...lines]])))
+  const all = existsSync(file) ? await readCoverage(file) : new Map<string, Lines>()
+  for (const [path, { code, ran }] of await linesIn(written, bundles)) {
+    const before = all.get(path)
+    all.set(path, {
+      code: new Set([...(before?.code ?? []), ...code]),
+      ran: new Set([...(before?.ran ?? []), ...ran]),
+    })
+  }
+  await writeFile(file, JSON.stringify([...all].map(([path, { code, ran }]) => [path, [...code], [...ran]])))
 }
 
-async function readCoverage(file: string): Promise<Lines> {
-  const entries = JSON.parse(await readFile(file, 'utf8')) as [string, number[]][]
-  return new Map(entries.map(([path, lines]) => [path, new Set(lines)]))
+async function readCoverage(file: string): Promise<Map<string, Lines>> {
+  const entries = JSON.parse(await readFile(file, 'utf8')) as [string, number[], number[]][]
+  return new Map(entries.map(([path, code, ran]) => [path, { code: new Set(code), ran: new Set(ran) }]))
 }
 
 /** Says which files the tests reach least, and all together. */
 export async function sumCoverage(file: string): Promise<{ readonly text: string; readonly isEnough: boolean }> {
-  const files = await Promise.all(
-    [...(await readCoverage(file))].map(async ([path, lines]) => {
-      const code = await linesWithCode(path)
-      return { path, lines: code.size, covered: [...code].filter((line) => lines.has(line)).length }
-    }),
-  )
-  const own = files.filter(({ lines }) => lines > 0)
-  const sum = (key: 'covered' | 'lines') => own.reduce((total, each) => total + each[key], 0)
+  const files = [...(await readCoverage(file))].map(([path, { code, ran }]) => ({
+    path,
+    lines: code.size,
+    covered: ran.size,
+  }))
+  const sum = (key: 'covered' | 'lines') => files.reduce((total, each) => total + each[key], 0)
   const all = percent({ covered: sum('covered'), lines: sum('lines') })
-  const least = own
+  const least = files
     .toSorted((a, b) => percent(a) - percent(b))
     .slice(0, 20)
     .map((each) => `${percent(each).toFixed(1).padStart(6)} %  ${relative(process.cwd(), each.path)}`)
   const isEnough = all >= coverageBar
   const verdict = isEnough ? '' : `, less than ${coverageBar} %`
-  const text = `files with the fewest lines covered\n${least.join('\n')}\ncoverage: ${all.toFixed(1)} % of ${sum('lines')} lines of code in ${own.length} files of packages/${verdict}`
+  const text = `files with the fewest lines covered\n${least.join('\n')}\ncoverage: ${all.toFixed(1)} % of ${sum('lines')} lines of code in ${files.length} files of packages/${verdict}`
   return { text, isEnough }
 }
 
@@ -65,18 +70,22 @@ function percent({ covered, lines }: { covered: number; lines: number }): number
   return (100 * covered) / lines
 }
 
-/** The lines that some process ran, for each file of packages/ in the bundles: without tests and their fixtures. */
-async function reachedLines(written: string, bundles: string): Promise<Lines> {
+/** By path, without tests and their fixtures. */
+async function linesIn(written: string, bundles: string): Promise<Map<string, Lines>> {
   const scripts = await readScripts(bundles)
-  const reached: Lines = new Map()
-  for (const starts of scripts.values()) for (const { path } of starts) reached.set(path, new Set())
+  const files = new Map<string, Lines>()
+  for (const { path, line } of [...scripts.values()].flat()) {
+    const own = files.get(path) ?? { code: new Set(), ran: new Set() }
+    files.set(path, own)
+    own.code.add(line)
+  }
   for (const file of await readdir(written)) {
     for (const { url, functions } of await readProcess(join(written, file))) {
       const ranges = functions.flatMap((own) => own.ranges)
-      for (const { path, line } of whatRan(scripts.get(url) ?? [], ranges)) reached.get(path)?.add(line)
+      for (const { path, line } of whatRan(scripts.get(url) ?? [], ranges)) files.get(path)?.ran.add(line)
     }
   }
-  return reached
+  return files
 }
 
 /** Where a line of compiled code begins, and what it was made from. */
@@ -135,13 +144,4 @@ function whatRan(starts: readonly LineStart[], ranges: readonly Range[]): LineSt
     while ((open.at(-1)?.endOffset ?? Infinity) <= offset) open.pop()
     return (open.at(-1)?.count ?? 0) > 0
   })
-}
-
-/** Where the code begins that a line compiles to: comments and types leave nothing that could run. */
-async function linesWithCode(path: string): Promise<Set<number>> {
-  const source = await readFile(path, 'utf8')
-  const { code, map } = await transform(source, { loader: 'ts', sourcemap: 'external' })
-  const sources = new SourceMap(JSON.parse(map) as SourceMapPayload)
-  const origins = code.split('\n').map((text, n) => sources.findEntry(n, text.search(/\S|$/)))
-  return new Set(origins.flatMap((origin) => ('originalLine' in origin ? origin.originalLine + 1 : [])))
 }
