@@ -12,15 +12,21 @@ export async function makeTenant(superuser: Database, id: string = randomUUID())
   return id
 }
 
-/** Moves a tenant to where it is another day than on the server. */
-export async function moveToAnotherDay(superuser: Pick<Database, 'query'>, tenant: string): Promise<void> {
-  await superuser.query(
+/** Moves a tenant to where it is another day than on the server; returns that place and its day. */
+export async function moveToAnotherDay(
+  superuser: Pick<Database, 'query'>,
+  tenant: string,
+): Promise<{ zone: string; date: string }> {
+  const [there] = await superuser.query<{ zone: string; date: string }>(
     `update core.tenants t
      set timezone = z.zone
      from unnest(array['Etc/GMT+12', 'Pacific/Kiritimati']) as z (zone)
-     where t.id = $1 and (now() at time zone z.zone)::date <> current_date`,
+     where t.id = $1 and (now() at time zone z.zone)::date <> current_date
+     returning z.zone, ((now() at time zone z.zone)::date)::text as date`,
     [tenant],
   )
+  if (there === undefined) throw new Error('the server counts in an unusual time zone')
+  return there
 }
 
 /** A request of some user in a tenant. */

@@ -3,6 +3,7 @@ import { withTenant, type RequestContext } from '@imhotep/kernel'
 import { connect, type Database, type Transaction } from '@imhotep/postgres'
 import { atEnd } from '../../../tests/support/at-end.ts'
 import { hospitalDatabase } from '../../../tests/support/database.ts'
+import { moveToAnotherDay } from '../../../tests/support/tenants.ts'
 import { configureSeries } from './core/numbers.ts'
 import { registerPatient } from './patient/register.ts'
 
@@ -115,16 +116,9 @@ export async function addSlot(hospital: Hospital, hours: number, capacity = 1): 
 export async function useOtherDate({ admin, tenant, users, clinicId }: Hospital): Promise<string> {
   const context: RequestContext = { tenant, user: users[0], role: 'admin', purpose: 'TREAT' }
   return withTenant(admin, context, async (tx) => {
-    const [row] = await tx.query<{ zone: string; date: string }>(
-      `select zone, ((now() at time zone zone)::date)::text as date
-      from unnest(array['Pacific/Kiritimati', 'Etc/GMT+12']) zone
-      where (now() at time zone zone)::date <> current_date
-      limit 1`,
-    )
-    if (row === undefined) throw new Error('the server counts in an unusual time zone')
-    await tx.query('update core.tenants set timezone = $2 where id = $1', [tenant, row.zone])
-    await tx.query('update facility.clinics set timezone = $2 where id = $1', [clinicId, row.zone])
-    return row.date
+    const { zone, date } = await moveToAnotherDay(tx, tenant)
+    await tx.query('update facility.clinics set timezone = $2 where id = $1', [clinicId, zone])
+    return date
   })
 }
 

@@ -330,9 +330,7 @@ export class Split {
         writeSchemaFiles(this.migrationsOf(service.name), schema)
         await migrate('001')
       },
-      createKeys: async () => {
-        await migrate(schema.copies === null ? '002' : '003')
-      },
+      createKeys: () => migrate(schema.copies === null ? '002' : '003'),
       grant: () => grantServiceRoles(adminUrl),
     }
   }

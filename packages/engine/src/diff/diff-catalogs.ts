@@ -15,15 +15,16 @@ import { switchedOff } from './switched-off.ts'
 export interface DiffOptions {
   /**
    * Indexes and keys on tables that are there are built, and constraints validated, while everybody works. Such statements
-   * are `outside` of the transaction that the others can be. Default true; else everything fits into one, but for a new value of an enum that is used.
+   * are `outside` of the transaction that the others can be. Default true; else everything fits into one, but for a new
+   * value of an enum that is used.
    */
   readonly concurrently: boolean
 }
 
 /**
  * The statements that turn one schema into another, in an order that PostgreSQL accepts, each with what it does to those
- * who use the database; those outside of a transaction come last, but for new values of enums. Nothing is guessed: a renamed column is a dropped and an
- * added one, and the hazard says so.
+ * who use the database; those outside of a transaction come last, but for new values of enums. Nothing is guessed: a
+ * renamed column is a dropped and an added one, and the hazard says so.
  */
 export async function diffCatalogs(
   left: Catalog,

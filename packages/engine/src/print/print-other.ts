@@ -4,12 +4,21 @@ import { unplaced, type Phase, type UnplacedObject } from './printed-object.ts'
 import { dollarQuoted, lowerCase } from './sql-text.ts'
 
 /** Kinds that nobody needs before there are functions to make them of. */
-const OF_FUNCTIONS = new Set(
-  [
-    'access method, cast, conversion, foreign data wrapper, foreign server, operator, operator class, operator family',
-    'text search configuration, text search dictionary, text search parser, text search template, user mapping',
-  ].flatMap((kinds) => kinds.split(', ')),
-)
+const OF_FUNCTIONS = new Set([
+  'access method',
+  'cast',
+  'conversion',
+  'foreign data wrapper',
+  'foreign server',
+  'operator',
+  'operator class',
+  'operator family',
+  'text search configuration',
+  'text search dictionary',
+  'text search parser',
+  'text search template',
+  'user mapping',
+])
 
 /** What the model does not take apart; without statements where its definition is not known. */
 export function printOther(other: OtherObject): UnplacedObject {

@@ -1,4 +1,4 @@
-import type { MovedTable, Position } from '../model.ts'
+import type { Key, MovedTable, Position } from '../model.ts'
 import type { CopyFormat, ServiceDatabase, Snapshot } from '../side.ts'
 import { ChunkRows, readSizes, type TableSize } from './chunk-rows.ts'
 import { allTables, type Move } from './move.ts'
@@ -16,17 +16,24 @@ export async function copyTables(
   move: Move,
   begin: (from: Position) => Promise<void> = async () => {},
 ): Promise<{ readonly rows: number }> {
-  const looking = readSizes(move.source, allTables(move))
+  const tables = allTables(move)
+  const looking = readSizes(move.source, tables)
   looking.catch(() => undefined) // told below, unless there is no snapshot
-  const isFirst = !(await hasBegun(move))
-  const snapshot = await move.source.snapshot(allTables(move), { exact: isFirst })
+  const loaded: Loaded[] = []
+  for (const table of tables) loaded.push(await move.target.loaded(table))
+  const isFirst = loaded.every(({ last, complete }) => last === null && !complete)
+  const snapshot = await move.source.snapshot(tables, { exact: isFirst })
   const loads = new Loads()
   try {
     if (isFirst) await begin(snapshot.position)
     const sizes = await looking
     const total = sizes.reduce((sum, { rows }) => sum + rows, 0)
     const progress = createProgress(total, (text) => move.say(`copying ${move.service}: ${text}`))
-    for (const size of sizes) await copyTable(move, snapshot, size, loads, progress.add)
+    for (const [at, size] of sizes.entries()) {
+      const { rows, last, complete } = loaded[at] as Loaded
+      progress.add(rows)
+      if (!complete) await copyTable(move, snapshot, size, last, loads, progress.add)
+    }
     await loads.end()
     return { rows: progress.done }
   } finally {
@@ -35,31 +42,23 @@ export async function copyTables(
   }
 }
 
-async function hasBegun(move: Move): Promise<boolean> {
-  for (const table of allTables(move)) {
-    const { last, complete } = await move.target.loaded(table)
-    if (last !== null || complete) return true
-  }
-  return false
-}
+type Loaded = Awaited<ReturnType<ServiceDatabase['loaded']>>
 
-/** Reads a table to its end; its last loads may still be under way then. */
+/** Reads a table from behind a key to its end; its last loads may still be under way then. */
 async function copyTable(
   move: Move,
   snapshot: Snapshot,
   size: TableSize,
+  last: Key | null,
   loads: Loads,
   onRows: (rows: number) => void,
 ): Promise<void> {
   const { target, options, signal } = move
   const { table } = size
-  const { complete, last, rows } = await target.loaded(table)
-  onRows(rows)
-  if (complete) return
   const chunkRows = new ChunkRows(options.chunkRows, size)
   const throttle = createThrottle(options.throttle)
   const format = await commonFormat(snapshot, target, table)
-  const read = (after: typeof last) => throttle(() => snapshot.chunk(table, after, chunkRows.next, format))
+  const read = (after: Key | null) => throttle(() => snapshot.chunk(table, after, chunkRows.next, format))
   let next = read(last)
   for (;;) {
     signal.throwIfAborted()

@@ -13,7 +13,10 @@ export type KnownEffect = (args: readonly (string | null)[], catalog: Catalog) =
 export interface FoldOptions {
   /** By the function's qualified name. */
   readonly effects?: Readonly<Record<string, KnownEffect>>
-  /** Major version of PostgreSQL that the files are for; decides what GRANT ALL means and which foreign keys of partitions become their parent's. Default 18. */
+  /**
+   * Major version of PostgreSQL that the files are for; decides what GRANT ALL means and which foreign keys of partitions
+   * become their parent's. Default 18.
+   */
   readonly serverVersion?: number
   /** The search path that every file starts with. Default `public`. */
   readonly searchPath?: readonly string[]
