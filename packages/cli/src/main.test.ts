@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { after, test } from 'node:test'
 import { bundled } from '../../../tests/support/bundled.ts'
 import { runCli } from '../../../tests/support/run-cli.ts'
@@ -52,6 +53,19 @@ test('imhotep --json: a failure is one object with command, ok and error', async
   assert.equal(answer.command, 'seed')
   assert.equal(answer.ok, false)
 })
+
+for (const [words, message] of [
+  [['x.sql', 'y.sql'], /^error: 'x\.sql' is no schema/],
+  [[fileURLToPath(import.meta.url), 'dump:z.sql'], /^error: '.*z\.sql' does not exist/],
+  [['modules', 'migrations', '--write', 'two words'], /^error: 'two words' is no name for a migration/],
+] as const) {
+  test(`imhotep diff ${words.slice(1).join(' ')}: refuses what is not there before it starts a server`, async () => {
+    const { code, stderr } = await runCli(['diff', ...words], { cwd: empty })
+
+    assert.equal(code, 2)
+    assert.match(stderr, message)
+  })
+}
 
 test('imhotep status: says what to run where there is no project', async () => {
   const { code, stderr } = await runCli(['status'], { cwd: empty })

@@ -9,7 +9,7 @@ import { printDiff, type DiffData } from '../output/diff.ts'
 import { replaceFile } from '../project/bundle-project.ts'
 import { findProject } from '../project/project.ts'
 import { compareSides, sideName } from '../sides/compare-sides.ts'
-import { SIDES } from '../sides/read-side.ts'
+import { SIDES } from '../sides/find-side.ts'
 import { serverOption } from '../sides/with-scratch-server.ts'
 
 export const diff = defineCommand<DiffData>({
@@ -49,6 +49,7 @@ export const diff = defineCommand<DiffData>({
   printsDocument: (options) => options.flag('sql'),
   run: async (context) => {
     const [a = '', b = ''] = context.args
+    checkName(context.options.text('write'))
     const concurrently = !context.options.off('concurrently')
     const statements = await compareSides(context, [a, b], { concurrently })
     return outcomeOf(context, a, b, statements)
@@ -80,13 +81,15 @@ function outcomeOf(
   }
 }
 
+function checkName(name: string | undefined): void {
+  if (name === undefined || /^\w[\w-]*$/.test(name)) return
+  throw new UsageError(`'${name}' is no name for a migration`, { hint: 'use letters, digits and _: add_wards' })
+}
+
 /** The next free versions of the project's migrations: one for what can be a transaction, one for what cannot. */
 function writeNext({ cwd, options }: Context, name: string, statements: readonly DiffStatement[]): Written {
   const losses = statements.filter(({ hazard }) => hazard === 'data loss')
   if (losses.length > 0 && !options.flag('allowDataLoss')) throw new DataLossError(losses.map(({ object }) => object))
-  if (!/^\w[\w-]*$/.test(name)) {
-    throw new UsageError(`'${name}' is no name for a migration`, { hint: 'use letters, digits and _: add_wards' })
-  }
   const { migrations } = findProject(cwd)
   const versions = existsSync(migrations)
     ? readdirSync(migrations).map((file) => Number(/^[VB]?(\d+)_/.exec(file)?.[1] ?? 0))

@@ -1,7 +1,7 @@
 import { DEFAULT_HISTORY_TABLE, diffCatalogs, makeComparable, type DiffStatement } from '@imhotep/engine'
 import type { Context } from '../context.ts'
 import { configAround } from '../project/project.ts'
-import { readSide } from './read-side.ts'
+import { findSide } from './find-side.ts'
 import { withScratchServer } from './with-scratch-server.ts'
 
 /** The statements that turn the schema of one side into that of another. */
@@ -10,9 +10,11 @@ export async function compareSides(
   [a, b]: readonly [string, string],
   options: { readonly concurrently: boolean },
 ): Promise<DiffStatement[]> {
+  const readLeft = await findSide(context, a)
+  const readRight = await findSide(context, b)
   return withScratchServer(context, async (scratch) => {
-    const left = await readSide(context, a, scratch)
-    const right = await readSide(context, b, scratch)
+    const left = await readLeft(scratch)
+    const right = await readRight(scratch)
     makeComparable(left, right, configAround(context.cwd).historyTable ?? DEFAULT_HISTORY_TABLE)
     return diffCatalogs(left, right, options)
   })

@@ -21,23 +21,36 @@ import { resolveUrl } from '../target/resolve-url.ts'
 export const SIDES =
   "modules, migrations, a directory or file of migrations, dump:FILE, a connection string, or 'database'"
 
+/** Makes the schema of a side on a scratch database, so that PostgreSQL itself says what its files make. */
+export type ReadSide = (scratch: Scratch) => Promise<Catalog>
+
 /**
- * The schema that a word of the command line stands for. Files run on a scratch database, so that PostgreSQL itself says
- * what they make; a database is read as it is.
+ * What a word of the command line stands for. Files are read here, before a server is started for them; a database is read
+ * as it is.
  * @throws UsageError for a word that stands for nothing
  */
-export async function readSide(context: Context, side: string, scratch: Scratch): Promise<Catalog> {
+export async function findSide(context: Context, side: string): Promise<ReadSide> {
   const { cwd, progress, signal } = context
-  progress(`reading ${side.startsWith('postgres') ? 'the database' : side}`)
-  if (side === 'database') return readLive(await resolveUrl(context))
-  if (/^postgres(ql)?:\/\//.test(side)) return readLive(side)
+  if (side === 'database' || /^postgres(ql)?:\/\//.test(side)) {
+    const url = side === 'database' ? await resolveUrl(context) : side
+    return () => {
+      progress('reading the database')
+      return readLive(url)
+    }
+  }
+  const after =
+    (fill: (url: string) => Promise<unknown>): ReadSide =>
+    (scratch) => {
+      progress(`reading ${side}`)
+      return scratch.catalogAfter(async (url) => void (await fill(url)))
+    }
   if (side === 'modules') {
     const script = await moduleScript(cwd)
-    return scratch.catalogAfter((url) => runOn(url, script, signal))
+    return after((url) => runOn(url, script, signal))
   }
   if (side.startsWith('dump:')) {
     const { files } = await makeBaseline(await readDump(resolve(cwd, side.slice('dump:'.length)), { signal }))
-    return scratch.catalogAfter(async (url) => {
+    return after(async (url) => {
       for (const { text } of files) await runOn(url, text, signal)
     })
   }
@@ -50,11 +63,12 @@ export async function readSide(context: Context, side: string, scratch: Scratch)
   }
   if (statSync(path).isDirectory()) {
     const { historyTable, placeholders } = configAround(cwd)
-    return scratch.catalogAfter(async (url) => {
-      await applyMigrations(url, { directory: path, historyTable, placeholders, signal, onProgress: progress })
-    })
+    return after((url) =>
+      applyMigrations(url, { directory: path, historyTable, placeholders, signal, onProgress: progress }),
+    )
   }
-  return scratch.catalogAfter((url) => runOn(url, readFileSync(path, 'utf8'), signal))
+  const script = readFileSync(path, 'utf8')
+  return after((url) => runOn(url, script, signal))
 }
 
 async function moduleScript(cwd: string): Promise<string> {
