@@ -95,6 +95,14 @@ test('checkOwnerMap: refuses a table without a key, a key too many, and a name t
   )
 })
 
+test('checkOwnerMap: a table with a counter but without a key is not told to have a second one', () => {
+  const counted = sharedTable('log', { columns: [{ ...sharedColumn('id'), identity: true }], primaryKey: [] })
+
+  const [problem] = problemsOf('services: { a: {} }\ntables: { log: a }', [counted]).problems
+
+  assert.match(problem?.wayOut ?? '', /add column row_id uuid not null invisible default uuid\(\) primary key/)
+})
+
 test('checkOwnerMap: a map is accepted if and only if every table has exactly one owner that exists', () => {
   const owner = fc.constantFrom('a', 'b', 'shared-read', 'unknown')
   const lines = fc.array(fc.record({ table: fc.constantFrom('t1', 't2', 't3', 't4'), owner, withSchema: fc.boolean() }))

@@ -223,9 +223,12 @@ function* keyProblems(entry: MapEntry, table: SharedTable): Generator<MapProblem
 function keyWayOut({ table: written, owner }: MapEntry, table: SharedTable): string {
   const key = suggestKey(table)
   if (key) return `declare columns that tell its rows apart: ${written}: { owner: ${owner}, key: [${key.join(', ')}] }`
+  // MariaDB counts one column of a table at most
+  const counted = table.columns.some(({ identity }) => identity)
+  const type = counted ? 'uuid not null invisible default uuid()' : 'bigint not null invisible auto_increment'
   return (
     'declare columns that are unique and never null: key: [a, b]; or give it a column that clients do not see: ' +
-    `alter table ${table.name} add column row_id bigint not null invisible auto_increment primary key ` +
+    `alter table ${table.name} add column row_id ${type} primary key ` +
     '(PostgreSQL: add column row_id bigint generated always as identity primary key)'
   )
 }
