@@ -1,5 +1,6 @@
 import { ImhotepError, UsageError } from '@imhotep/base'
 import { tableId, type TableName } from './model.ts'
+import type { TypeFinding } from './types/map-tables.ts'
 
 /** The plan knows no such service. */
 export class UnknownServiceError extends UsageError {
@@ -41,16 +42,28 @@ export class OrphanRowsError extends ImhotepError {
   }
 }
 
-/** Rows hold what PostgreSQL does not, and the owner map does not say what becomes of it. */
+/** Rows or columns hold what PostgreSQL does not, and the owner map does not say what becomes of it. */
 export class LossyTypesError extends ImhotepError {
   readonly code = 'IMH_SPLIT_LOSSY'
   readonly findings: readonly string[]
-  constructor(findings: readonly string[]) {
-    super(`rows that would be lost: ${findings.join('; ')}`, {
-      hint: 'repair the rows, or decide in the owner map what becomes of them (zeroDate, json)',
-    })
+  constructor(stops: readonly TypeFinding[]) {
+    const findings = stops.map(
+      ({ table, column, kind, rows }) =>
+        `${table.name}.${column}: ${kind}${rows === null ? '' : ` in ${rows} ${rows === 1 ? 'row' : 'rows'}`}`,
+    )
+    const ways = Object.entries(waysOut).filter(([kind]) => stops.some((stop) => stop.kind === kind))
+    super(`what PostgreSQL cannot hold: ${findings.join('; ')}`, { hint: ways.map(([, way]) => way).join('\n') })
     this.findings = findings
   }
+}
+
+const waysOut: Partial<Record<TypeFinding['kind'], string>> = {
+  'zero-date':
+    'zero-date: repair the rows, or decide in the owner map what becomes of them: ' +
+    `<table>: { owner: <service>, zeroDate: null } (or { sentinel: '1900-01-01' })`,
+  'nul-character': 'nul-character: take it out of these texts, or turn the column into one of bytes (blob, varbinary)',
+  'unsupported-type':
+    'unsupported-type: turn the column into one of another type first (ST_AsBinary into a blob, for example)',
 }
 
 /** Columns that the owner map declares as a key do not tell the rows of their table apart. */

@@ -42,14 +42,7 @@ export function mariadbDialect(session: Session, catalog: SharedCatalog, say: (t
         },
       )
       const stops = mapped.findings.filter((finding) => finding.stops)
-      if (stops.length > 0) {
-        throw new LossyTypesError(
-          stops.map(
-            ({ table, column, kind, rows }) =>
-              `${table.name}.${column}: ${kind}${rows === null ? '' : ` in ${rows} rows`}`,
-          ),
-        )
-      }
+      if (stops.length > 0) throw new LossyTypesError(stops)
       findings.push(...mapped.findings)
       return mapped
     },
