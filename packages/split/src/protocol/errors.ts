@@ -88,7 +88,7 @@ export class OrphansError extends ImhotepError {
   readonly code = 'IMH_SPLIT_ORPHANS'
   constructor(service: string, constraints: readonly string[]) {
     super(`${service}: rows point to rows that do not exist: ${constraints.join(', ')}`, {
-      hint: 'repair them in the shared database (its checks were off when they were written), then verify again',
+      hint: 'repair them in the shared database (its checks were off when they were written), then run it again',
     })
   }
 }

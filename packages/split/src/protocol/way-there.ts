@@ -65,8 +65,21 @@ export async function copy(move: Move, entry: ServiceEntry): Promise<ServiceEntr
   }
   // Rows of chunks that were read under different snapshots may break a unique key until the log has healed them.
   move.say(`${move.service}: building indexes and keys`)
-  await move.schema.createKeys()
+  await move.schema.createKeys().catch(async (error: unknown) => {
+    await checkOrphans(move)
+    throw error
+  })
   return move.ledger.advance(copying, 'streaming')
+}
+
+/** @throws OrphansError when rows inside the service point nowhere */
+async function checkOrphans({ service, target }: Move): Promise<void> {
+  const orphans = await target.orphans()
+  if (orphans.length === 0) return
+  throw new OrphansError(
+    service,
+    orphans.map(({ table, constraint, rows }) => `${table.schema}.${table.name} (${constraint}): ${rows}`),
+  )
 }
 
 /** Compares every value of both sides while the applier runs. */
@@ -85,13 +98,7 @@ export async function verify(
     onRows: progress.add,
   })
   if (!verification.equal) throw new NotEqualError(move.service, mismatchText(verification), verification)
-  const orphans = await move.target.orphans()
-  if (orphans.length > 0) {
-    throw new OrphansError(
-      move.service,
-      orphans.map(({ table, constraint, rows }) => `${table.schema}.${table.name} (${constraint}): ${rows}`),
-    )
-  }
+  await checkOrphans(move)
   const { tables, rows } = verification
   const verified = { at: new Date().toISOString(), tables: tables.length, rows, files: filesOf(storage) }
   if (entry.state === 'verified') return { entry: await move.ledger.note(entry, { verified }), verification }
