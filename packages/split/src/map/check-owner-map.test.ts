@@ -103,6 +103,21 @@ test('checkOwnerMap: a table with a counter but without a key is not told to hav
   assert.match(problem?.wayOut ?? '', /add column row_id uuid not null invisible default uuid\(\) primary key/)
 })
 
+test('checkOwnerMap: refuses names that PostgreSQL would cut off', () => {
+  const [longest, tooLong, column] = ['t'.repeat(63), 't'.repeat(64), 'é'.repeat(32)]
+  const tables = [sharedTable(longest), sharedTable(tooLong, { columns: [sharedColumn('id'), sharedColumn(column)] })]
+
+  const { problems } = problemsOf(`services: { a: {} }\ntables: { ${longest}: a, ${tooLong}: a }`, tables)
+
+  assert.deepEqual(
+    problems.map(({ message }) => message),
+    [
+      `the name of table '${tooLong}' is longer than 63 bytes`,
+      `the name of column '${column}' of '${tooLong}' is longer than 63 bytes`,
+    ],
+  )
+})
+
 test('checkOwnerMap: a map is accepted if and only if every table has exactly one owner that exists', () => {
   const owner = fc.constantFrom('a', 'b', 'shared-read', 'unknown')
   const lines = fc.array(fc.record({ table: fc.constantFrom('t1', 't2', 't3', 't4'), owner, withSchema: fc.boolean() }))

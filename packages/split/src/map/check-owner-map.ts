@@ -47,7 +47,12 @@ export function checkOwnerMap(
       continue
     }
     if (second) problems.push(twice(entry, second))
-    problems.push(...serviceProblems(entry, services), ...keyProblems(entry, table), ...columnProblems(entry, table))
+    problems.push(
+      ...serviceProblems(entry, services),
+      ...keyProblems(entry, table),
+      ...columnProblems(entry, table),
+      ...longNames(entry, table),
+    )
     if (retired.some(({ name }) => name === entry.owner)) problems.push(lateTable(entry))
     tables.push(ownedTable(entry, table))
   }
@@ -236,6 +241,23 @@ function keyWayOut({ table: written, owner }: MapEntry, table: SharedTable): str
 function* columnProblems(entry: MapEntry, table: SharedTable): Generator<MapProblem> {
   for (const name of entry.zeroDates.keys()) {
     if (!table.columns.some((column) => column.name === name)) yield unknownColumn(entry, name, table)
+  }
+}
+
+/** PostgreSQL cuts names off there, MariaDB has 64 characters. */
+const maxNameBytes = 63
+
+function* longNames({ line, column, table: written }: MapEntry, { name, columns }: SharedTable): Generator<MapProblem> {
+  const isTooLong = (one: string) => Buffer.byteLength(one) > maxNameBytes
+  const tooLong = (what: string, how: string): MapProblem => ({
+    line,
+    column,
+    message: `the name of ${what} is longer than ${maxNameBytes} bytes`,
+    wayOut: `PostgreSQL would cut it off: give it a shorter one with ${how}`,
+  })
+  if (isTooLong(name)) yield tooLong(`table '${written}'`, 'rename table')
+  for (const one of columns) {
+    if (isTooLong(one.name)) yield tooLong(`column '${one.name}' of '${written}'`, 'alter table ... rename column')
   }
 }
 
