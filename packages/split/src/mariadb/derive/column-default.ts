@@ -28,6 +28,7 @@ function literalOf(value: Expression): string | null {
 }
 
 const zeroDate = /^(0000|\d{4}-00|\d{4}-\d\d-00)/
+const timeOfDay = /^([01]?\d|2[0-3]):|^24:00:00(\.0+)?$/
 
 /** MariaDB stores the literal as a value of the column's type: so do we. */
 function literalDefault(column: DerivedColumn, text: string): string | null {
@@ -39,9 +40,17 @@ function literalDefault(column: DerivedColumn, text: string): string | null {
     case 'double':
     case 'bit':
     case 'year':
-      if (targetType === 'boolean') return String(Number(text) !== 0)
+      if (targetType === 'boolean') {
+        if (![0, 1].includes(Number(text))) throw new UntranslatableError('the column is boolean here')
+        return String(Number(text) === 1)
+      }
       if (!/^-?\d+(\.\d*)?(e[-+]?\d+)?$/i.test(text)) throw new UntranslatableError(`it is no number`)
+      if (targetType === 'bigint' && /^\d+$/.test(text) && BigInt(text) >= 2n ** 63n)
+        throw new UntranslatableError('it is no bigint')
       return text.replace(/^(-?)0+(?=\d)/, '$1')
+    case 'time':
+      if (targetType === 'interval' || timeOfDay.test(text)) return quoteLiteral(text)
+      throw new UntranslatableError('it is no time of day')
     case 'date':
     case 'datetime':
     case 'timestamp':

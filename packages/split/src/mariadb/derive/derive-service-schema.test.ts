@@ -107,6 +107,29 @@ void test('deriveServiceSchema: columns of keys and indexes have a collation, ot
   assert.match(tables, / exact character varying\(9\) not null,/)
 })
 
+void test('deriveServiceSchema: defaults that the chosen types do not hold are left out', () => {
+  const defaults: [type: string, inside: string, outside: string][] = [
+    ['tinyint(1)', '1', '2'],
+    ['time', `'24:00:00'`, `'24:00:01'`],
+    ['time', `'23:59:59'`, `'-00:00:01'`],
+    ['time(3)', `'09:00:00.000'`, `'100:00:00.000'`],
+    ['bigint(20) unsigned', '9223372036854775807', '18446744073709551615'],
+  ]
+  const columns = defaults.flatMap(([type, inside, outside], at) => [
+    { ...column(`in${at}`, type), default: inside },
+    { ...column(`out${at}`, type), default: outside },
+  ])
+
+  const { files, leftOut } = derive([sharedTable('shifts', { columns: [sharedColumn('id'), ...columns] })])
+
+  assert.deepEqual(
+    leftOut.map(({ object }) => object),
+    defaults.map((_, at) => `default of out${at} on shop.shifts`),
+  )
+  assert.match(files['V001__tables.sql'], / in0 boolean not null default true,/)
+  assert.match(files['V001__tables.sql'], / in1 time\(0\) without time zone not null default '24:00:00',/)
+})
+
 void test('deriveServiceSchema: tables may have other names and schemas, and names that need quotes', () => {
   const table = sharedTable('Order', {
     columns: [sharedColumn('id'), sharedColumn('select')],
