@@ -8,6 +8,7 @@ import { mapDatabase } from './map-database.fixture.ts'
 import { openMariadbSide } from './open-mariadb-side.ts'
 import { closing } from './postgres-twin.fixture.ts'
 import { openSession, type Session } from './session.ts'
+import { missingGuards } from './truncate-guard.ts'
 
 const options = { skip: needsMariadb }
 
@@ -234,6 +235,30 @@ void test('setAside: nothing of the fence is left', options, async () => {
   ])
   assert.deepEqual(await client.rows(`show tables like 'imhotep\\_split\\_t\\_%'`), [])
 })
+
+void test(
+  'fence: guards are looked for at the tables themselves, whatever else is in the database',
+  options,
+  async () => {
+    await using source = await mariadbDatabase('create table a (id int primary key)')
+    await using session = closing(await openSession(source.url))
+    const written = async () => {
+      const [row] = await session.rows(`show session status like 'Handler_tmp_write'`)
+      return Number(row?.[1])
+    }
+    const look = async () => {
+      const before = await written()
+      const [guard] = await missingGuards(session, [{ schema: source.name, name: 'a' }])
+      assert.deepEqual(guard?.columns, [{ name: 'id', type: 'int(11)' }])
+      return (await written()) - before
+    }
+    const alone = await look()
+    const columns = Array.from({ length: 200 }, (_, at) => `c${at} int`)
+    await source.run(`create table others (id int primary key, ${columns.join(', ')})`)
+
+    assert.equal(await look(), alone)
+  },
+)
 
 void test('fence: every commit that a client saw succeed lies before its position', options, async () => {
   await using source = await mariadbDatabase(

@@ -11,14 +11,16 @@ export interface KeyColumn {
   readonly isAscending: boolean
 }
 
-/** The primary key by which InnoDB stores the rows; null without one, where parts of columns are its key, and for a partitioned table. */
+/**
+ * The primary key by which InnoDB stores the rows; null without one, where parts of columns are its key, and for a partitioned table.
+ * Tables are named by constants alone: joined by their names the server would look at all of them, and clients wait for the fence.
+ */
 export async function storedBy(session: Session, { schema, name }: TableName): Promise<KeyColumn[] | null> {
   const rows = await session.rows(
     `select c.column_name, c.column_type, c.character_set_name, c.collation_name, s.collation = 'A', s.sub_part
        from information_schema.tables t
-       join information_schema.statistics s on s.table_schema = t.table_schema and s.table_name = t.table_name
-       join information_schema.columns c on c.table_schema = t.table_schema and c.table_name = t.table_name
-            and c.column_name = s.column_name
+       join information_schema.statistics s
+       join information_schema.columns c on c.column_name = s.column_name
       where t.table_schema = ${quoteText(schema)} and t.table_name = ${quoteText(name)} and t.engine = 'InnoDB'
         and t.create_options not like '%partitioned%'
         and s.table_schema = ${quoteText(schema)} and s.table_name = ${quoteText(name)} and s.index_name = 'PRIMARY'
