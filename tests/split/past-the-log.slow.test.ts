@@ -52,7 +52,7 @@ for (const [what, sql] of [
         hint: /split verify/,
       })
 
-      await assert.rejects(verifyService(split, 'lab'), { code: 'IMH_SPLIT_NOT_EQUAL' })
+      await assert.rejects(verifyService(split, 'lab'), { code: 'IMH_SPLIT_NOT_EQUAL', hint: /split cancel, run$/ })
       await shared.query(`insert into orders values (0, 'late')`)
     })
   })
@@ -66,6 +66,22 @@ test('switch: a table that was written anew is verified again, and then switched
 
     await verifyService(split, 'lab')
     await switchIt(split)
+  })
+})
+
+test('verify: what changed past the fence after the switch does not lead to a cancel, which is refused then', async () => {
+  await verified(async (shared, split) => {
+    await switchIt(split)
+    await shared.script(`begin; set local session_replication_role = replica; delete from orders where id = 5; commit`)
+
+    await assert.rejects(verifyService(split, 'lab'), {
+      code: 'IMH_SPLIT_NOT_EQUAL',
+      hint: /do not revert yet.*session_replication_role.*imhotep split retire$/,
+    })
+
+    const correct = `insert into orders select 5, test from orders where id = 6`
+    await shared.script(`begin; set local session_replication_role = replica; ${correct}; commit`)
+    assert.equal((await verifyService(split, 'lab')).equal, true)
   })
 })
 

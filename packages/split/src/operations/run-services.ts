@@ -79,6 +79,6 @@ export async function verifyBack(move: Move, reverse: Applier) {
     rangeRows: move.options.chunkRows,
     signal: move.signal,
   })
-  if (!verification.equal) throw new NotEqualError(move.service, mismatchText(verification), verification)
+  if (!verification.equal) throw new NotEqualError(move.service, mismatchText(verification), verification, 'back')
   return verification
 }

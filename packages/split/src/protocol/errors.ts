@@ -20,9 +20,16 @@ export class NotReadyError extends ImhotepError {
 export class NotEqualError extends ImhotepError {
   readonly code = 'IMH_SPLIT_NOT_EQUAL'
   readonly verification: Verification
-  constructor(service: string, summary: string, verification: Verification) {
+  /** @param way of the log that leads from what clients write to what differs */
+  constructor(service: string, summary: string, verification: Verification, way: 'there' | 'back') {
+    const wayOut =
+      way === 'there'
+        ? 'then move the service anew: imhotep split cancel, run'
+        : `clients use the service's database and are not concerned, but do not revert yet. Find who writes to the shared ` +
+          'tables past the fence and correct the rows there (on PostgreSQL with session_replication_role = replica, on ' +
+          'MariaDB with @imhotep_split_apply = 1); or give the way back up: imhotep split retire'
     super(`${service}: the two databases differ: ${summary}`, {
-      hint: 'see each row with: imhotep split verify --json; then move the service anew: imhotep split cancel, run',
+      hint: `see each row with: imhotep split verify --json; ${wayOut}`,
     })
     this.verification = verification
   }

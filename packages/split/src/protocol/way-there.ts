@@ -97,7 +97,7 @@ export async function verify(
     signal: move.signal,
     onRows: progress.add,
   })
-  if (!verification.equal) throw new NotEqualError(move.service, mismatchText(verification), verification)
+  if (!verification.equal) throw new NotEqualError(move.service, mismatchText(verification), verification, 'there')
   await checkOrphans(move)
   const { tables, rows } = verification
   const verified = { at: new Date().toISOString(), tables: tables.length, rows, files: filesOf(storage) }
