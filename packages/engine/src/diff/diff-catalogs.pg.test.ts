@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { testVersion } from '../../../../tests/support/server.ts'
 import { proveDiff } from './diff-proof.fixture.ts'
 import { randomSchema } from './random-schema.fixture.ts'
 
@@ -131,6 +132,22 @@ test('diffCatalogs: what cannot be printed can still be dropped, with the functi
     create foreign table a.remote (x int) server far;`
 
   const { statements, differences } = await proveDiff(left, 'select 1', { concurrently: false })
+
+  assert.deepEqual(differences, [])
+  assert.ok(statements.every(({ sql }) => !sql.startsWith('--')))
+})
+
+test('diffCatalogs: new collations are made in front of what is sorted by them, with all their properties', async () => {
+  const rules = testVersion() >= 16 ? `, rules = '&V << w <<< W'` : ''
+  const right = `create schema a;
+    create collation a."De" (provider = icu, locale = 'de-DE'${rules});
+    create collation a.ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+    create collation a.c (lc_collate = 'C', lc_ctype = 'POSIX');
+    ${testVersion() >= 17 ? `create collation a.b (provider = builtin, locale = 'C.UTF-8');` : ''}
+    create domain a.name as text collate a."De";
+    create table a.t (y a.name, z text collate a.ci unique, x text collate a.c);`
+
+  const { statements, differences } = await proveDiff('select 1', right, { concurrently: false })
 
   assert.deepEqual(differences, [])
   assert.ok(statements.every(({ sql }) => !sql.startsWith('--')))

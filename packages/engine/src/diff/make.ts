@@ -299,7 +299,12 @@ export function unprintable(changes: Changes, left: Catalog, right: Catalog): Di
     const object = `other ${key}`
     if (definition === null && changes.isNew(object))
       return byHand(object, 'it is missing, and PostgreSQL does not print its definition')
-    if (definition !== null || !changes.properties(object).has('digests')) return []
+    if (definition !== null) {
+      return changes.properties(object).has('definition') && !changes.remade.has(object)
+        ? byHand(object, `it is another one, and is made again with what is sorted by it: ${definition}`)
+        : []
+    }
+    if (!changes.properties(object).has('digests')) return []
     const [before, after] = [left.others.get(key)?.digests ?? {}, digests ?? {}]
     const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].toSorted()
     const changed = names.filter((name) => before[name] !== after[name])

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { compareText } from '../../modules/compare-text.ts'
 import type { Catalog } from '../model.ts'
 import { commentOf, IN_USER_SCHEMA, notOfExtension } from './fragments.ts'
 
@@ -17,6 +18,12 @@ function digests(...queries: string[]) {
     )`
 }
 
+/** Values of one row, as a query for `digests`. */
+function valuesOf(values: Readonly<Record<string, string>>) {
+  const rows = Object.entries(values).map(([name, value]) => `('${name}', (${value})::text)`)
+  return `select * from (values ${rows.join(', ')}) own`
+}
+
 function optionsOf(options: string) {
   return `select 'option ' || p.option_name, p.option_value from pg_catalog.pg_options_to_table(${options}) p`
 }
@@ -28,13 +35,13 @@ function inSchema(
   kind: string,
   catalog: string,
   prefix: string,
-  { name = `o.${prefix}name::text`, digests = NO_DIGESTS } = {},
+  { name = `o.${prefix}name::text`, definition = 'null', digests = NO_DIGESTS } = {},
 ) {
   return `
-  select '${kind}' as kind, n.nspname::text as schema, ${name} as name, null as definition,
+  select '${kind}' as kind, n.nspname::text as schema, ${name} as name, ${definition} as definition,
     ${commentOf(catalog, 'o.oid')} as comment, ${digests} as digests
   from pg_catalog.${catalog} o join pg_catalog.pg_namespace n on n.oid = o.${prefix}namespace
-  where ${IN_USER_SCHEMA} and ${notOfExtension(catalog, 'o.oid')}`
+  where o.oid >= ${FIRST_USER_OID} and ${IN_USER_SCHEMA} and ${notOfExtension(catalog, 'o.oid')}`
 }
 
 /** The same for a kind that is in no schema. */
@@ -51,6 +58,10 @@ function inDatabase(
 }
 
 const type = (oid: string) => `pg_catalog.format_type(${oid}, null)`
+
+const inItsSchema = (catalog: string, prefix: string, oid: string) => `
+        select n.nspname || '.' || t.${prefix}name
+        from pg_catalog.${catalog} t join pg_catalog.pg_namespace n on n.oid = t.${prefix}namespace where t.oid = ${oid}`
 
 /** The cast of a range type to its multirange comes with the type. */
 const NOT_OF_TYPE = `not exists (
@@ -81,36 +92,135 @@ const foreignTableDefinition = `(
         and not exists (select from ${COLUMNS} and a.attfdwoptions is not null)
     )`
 
-const inItsSchema = (catalog: string, prefix: string, oid: string) => `
-        select n.nspname || '.' || t.${prefix}name
-        from pg_catalog.${catalog} t join pg_catalog.pg_namespace n on n.oid = t.${prefix}namespace where t.oid = ${oid}`
+const routine = (oid: string) => `nullif(${oid}::pg_catalog.oid, 0)::pg_catalog.regprocedure`
+
+/** What columns of a catalog name, by what their values are called. */
+const routines = (columns: Readonly<Record<string, string>>) =>
+  Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, routine(`o.${column}`)]))
+
+/** PostgreSQL 17 calls the locale of ICU as its own does, and 16 and 17 each brought a column. */
+const collationDefinition = `(
+      select pg_catalog.format('create collation %I.%I (provider = %s', n.nspname, o.collname,
+          case o.collprovider when 'i' then 'icu' when 'b' then 'builtin' else 'libc' end)
+        || pg_catalog.concat(', locale = ' || pg_catalog.quote_literal(coalesce(own ->> 'colllocale', own ->> 'colliculocale')),
+          ', lc_collate = ' || pg_catalog.quote_literal(own ->> 'collcollate'),
+          ', lc_ctype = ' || pg_catalog.quote_literal(own ->> 'collctype'),
+          case when not o.collisdeterministic then ', deterministic = false' end,
+          ', rules = ' || pg_catalog.quote_literal(own ->> 'collicurules')) || ')'
+      from pg_catalog.to_jsonb(o) own
+    )`
+
+const operatorDigests = digests(
+  valuesOf({
+    function: routine('o.oprcode'),
+    result: type('o.oprresult'),
+    commutator: 'nullif(o.oprcom, 0)::pg_catalog.regoperator',
+    negator: 'nullif(o.oprnegate, 0)::pg_catalog.regoperator',
+    restrict: routine('o.oprrest'),
+    join: routine('o.oprjoin'),
+    hashes: 'o.oprcanhash',
+    merges: 'o.oprcanmerge',
+  }),
+)
+
+const operatorClassDigests = digests(
+  valuesOf({
+    type: type('o.opcintype'),
+    storage: `pg_catalog.format_type(nullif(o.opckeytype, 0), null)`,
+    default: 'o.opcdefault',
+    family: inItsSchema('pg_opfamily', 'opf', 'o.opcfamily'),
+  }),
+)
+
+const operatorFamilyDigests = digests(
+  `select 'operator ' || m.amopstrategy || ' of ' || ${type('m.amoplefttype')} || ' and ' || ${type('m.amoprighttype')},
+        pg_catalog.concat_ws(' for order by ', m.amopopr::pg_catalog.regoperator, (${inItsSchema('pg_opfamily', 'opf', 'm.amopsortfamily')}))
+      from pg_catalog.pg_amop m where m.amopfamily = o.oid`,
+  `select 'function ' || m.amprocnum || ' of ' || ${type('m.amproclefttype')} || ' and ' || ${type('m.amprocrighttype')},
+        ${routine('m.amproc')}::text
+      from pg_catalog.pg_amproc m where m.amprocfamily = o.oid`,
+)
+
+const conversionDigests = digests(
+  valuesOf({
+    default: 'o.condefault',
+    from: 'pg_catalog.pg_encoding_to_char(o.conforencoding)',
+    to: 'pg_catalog.pg_encoding_to_char(o.contoencoding)',
+    function: routine('o.conproc'),
+  }),
+)
+
+const accessMethodDigests = digests(valuesOf({ type: 'o.amtype', handler: routine('o.amhandler') }))
+
+const languageDigests = digests(
+  valuesOf({
+    trusted: 'o.lanpltrusted',
+    ...routines({ handler: 'lanplcallfoid', inline: 'laninline', validator: 'lanvalidator' }),
+  }),
+)
+
+const baseTypeDigests = digests(
+  valuesOf({
+    'being defined': 'o.typisdefined',
+    length: 'o.typlen',
+    'passing by value': 'o.typbyval',
+    alignment: 'o.typalign',
+    storage: 'o.typstorage',
+    category: `o.typcategory::text || case when o.typispreferred then ' preferred' else '' end`,
+    delimiter: 'o.typdelim',
+    default: 'o.typdefault',
+    collatable: 'o.typcollation <> 0',
+    ...routines({
+      input: 'typinput',
+      output: 'typoutput',
+      receive: 'typreceive',
+      send: 'typsend',
+      typmod_in: 'typmodin',
+      typmod_out: 'typmodout',
+      analyze: 'typanalyze',
+      subscript: 'typsubscript',
+    }),
+  }),
+)
+
+const parserDigests = digests(
+  valuesOf(
+    routines({
+      start: 'prsstart',
+      gettoken: 'prstoken',
+      end: 'prsend',
+      headline: 'prsheadline',
+      lextypes: 'prslextype',
+    }),
+  ),
+)
+
+const templateDigests = digests(valuesOf(routines({ init: 'tmplinit', lexize: 'tmpllexize' })))
 
 const dictionaryDigests = digests(
-  `select 'template', (${inItsSchema('pg_ts_template', 'tmpl', 'o.dicttemplate')})`,
-  `select 'options', o.dictinitoption`,
+  valuesOf({ template: inItsSchema('pg_ts_template', 'tmpl', 'o.dicttemplate'), options: 'o.dictinitoption' }),
 )
 
 const configurationDigests = digests(
-  `select 'parser', (${inItsSchema('pg_ts_parser', 'prs', 'o.cfgparser')})`,
+  valuesOf({ parser: inItsSchema('pg_ts_parser', 'prs', 'o.cfgparser') }),
   `select 'mapping of ' || t.alias, pg_catalog.string_agg((${inItsSchema('pg_ts_dict', 'dict', 'm.mapdict')}), ', '
           order by m.mapseqno)
       from pg_catalog.pg_ts_config_map m join pg_catalog.ts_token_type(o.cfgparser) t on t.tokid = m.maptokentype
       where m.mapcfg = o.oid group by t.alias`,
 )
 
-const routineName = (oid: string) => `nullif(${oid}, 0)::pg_catalog.regproc::text`
-
 const wrapperDigests = digests(
   optionsOf('o.fdwoptions'),
-  `select 'handler', ${routineName('o.fdwhandler')}`,
-  `select 'validator', ${routineName('o.fdwvalidator')}`,
+  valuesOf(routines({ handler: 'fdwhandler', validator: 'fdwvalidator' })),
 )
 
 const serverDigests = digests(
   optionsOf('o.srvoptions'),
-  `select 'foreign data wrapper', (select fdwname from pg_catalog.pg_foreign_data_wrapper where oid = o.srvfdw)`,
-  `select 'type', o.srvtype`,
-  `select 'version', o.srvversion`,
+  valuesOf({
+    'foreign data wrapper': 'select fdwname from pg_catalog.pg_foreign_data_wrapper where oid = o.srvfdw',
+    type: 'o.srvtype',
+    version: 'o.srvversion',
+  }),
 )
 
 const foreignTableDigests = digests(
@@ -125,26 +235,28 @@ const foreignTableDigests = digests(
 const mappingDigests = `case when m.umoptions is not null
       or (select rolsuper from pg_catalog.pg_roles where rolname = current_user) then ${digests(optionsOf('m.umoptions'))} end`
 
-/** What needs another one comes behind it. */
+/** What needs another one comes behind it: kind by kind. */
 export const othersQuery = [
-  inSchema('collation', 'pg_collation', 'coll'),
-  inDatabase('access method', 'pg_am', 'o.amname::text'),
-  inSchema('operator', 'pg_operator', 'opr', { name: operatorName }),
+  inSchema('collation', 'pg_collation', 'coll', { definition: collationDefinition }),
+  inDatabase('access method', 'pg_am', 'o.amname::text', { digests: accessMethodDigests }),
+  inSchema('operator', 'pg_operator', 'opr', { name: operatorName, digests: operatorDigests }),
   ...(['family', 'class'] as const).map((word) => {
     const prefix = word === 'class' ? 'opc' : 'opf'
     const name = `o.${prefix}name || ' using ' || (select amname from pg_catalog.pg_am where oid = o.${prefix}method)`
-    return inSchema(`operator ${word}`, word === 'class' ? 'pg_opclass' : 'pg_opfamily', prefix, { name })
+    return word === 'class'
+      ? inSchema('operator class', 'pg_opclass', prefix, { name, digests: operatorClassDigests })
+      : inSchema('operator family', 'pg_opfamily', prefix, { name, digests: operatorFamilyDigests })
   }),
-  inSchema('text search parser', 'pg_ts_parser', 'prs'),
-  inSchema('text search template', 'pg_ts_template', 'tmpl'),
+  inSchema('text search parser', 'pg_ts_parser', 'prs', { digests: parserDigests }),
+  inSchema('text search template', 'pg_ts_template', 'tmpl', { digests: templateDigests }),
   inSchema('text search dictionary', 'pg_ts_dict', 'dict', { digests: dictionaryDigests }),
   inSchema('text search configuration', 'pg_ts_config', 'cfg', { digests: configurationDigests }),
-  inSchema('conversion', 'pg_conversion', 'con'),
+  inSchema('conversion', 'pg_conversion', 'con', { digests: conversionDigests }),
   inDatabase('cast', 'pg_cast', `${type('o.castsource')} || ' as ' || ${type('o.casttarget')}`, {
     definition: castDefinition,
     condition: NOT_OF_TYPE,
   }),
-  inDatabase('language', 'pg_language', 'o.lanname::text'),
+  inDatabase('language', 'pg_language', 'o.lanname::text', { digests: languageDigests }),
   inDatabase('foreign data wrapper', 'pg_foreign_data_wrapper', 'o.fdwname::text', { digests: wrapperDigests }),
   inDatabase('foreign server', 'pg_foreign_server', 'o.srvname::text', { digests: serverDigests }),
   `
@@ -158,9 +270,9 @@ export const othersQuery = [
     join pg_catalog.pg_namespace n on n.oid = o.relnamespace
   where ${IN_USER_SCHEMA} and ${notOfExtension('pg_class', 'o.oid')}`,
   `
-  select 'base type', n.nspname::text, o.typname::text, null, ${commentOf('pg_type', 'o.oid')}, ${NO_DIGESTS}
+  select 'base type', n.nspname::text, o.typname::text, null, ${commentOf('pg_type', 'o.oid')}, ${baseTypeDigests}
   from pg_catalog.pg_type o join pg_catalog.pg_namespace n on n.oid = o.typnamespace
-  where o.typtype in ('b', 'p') and o.typelem = 0 and ${IN_USER_SCHEMA} and ${notOfExtension('pg_type', 'o.oid')}`,
+  where o.oid >= ${FIRST_USER_OID} and o.typtype in ('b', 'p') and o.typelem = 0 and ${IN_USER_SCHEMA} and ${notOfExtension('pg_type', 'o.oid')}`,
 ].join('\n  union all')
 
 export interface OtherRow {
@@ -173,7 +285,11 @@ export interface OtherRow {
 }
 
 export function addOthers(catalog: Catalog, rows: OtherRow[]): void {
-  for (const row of rows) catalog.others.set(otherKey(row), row)
+  const kinds = [...new Set(rows.map(({ kind }) => kind))]
+  const ordered = rows.toSorted(
+    (a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind) || compareText(otherKey(a), otherKey(b)),
+  )
+  for (const row of ordered) catalog.others.set(otherKey(row), row)
 }
 
 export function otherKey({ kind, schema, name }: Pick<OtherRow, 'kind' | 'schema' | 'name'>): string {
