@@ -96,16 +96,17 @@ function alterOfStorage(fold: Fold, { cmds = [], relation }: Content<'AlterTable
 const STORAGE = new Set(['AT_ClusterOn', 'AT_SetAccessMethod'])
 const PLANNING = new Set(['AT_SetStatistics', 'AT_SetStorage', 'AT_SetCompression'])
 
-/** Rights on servers, wrappers and languages, and on what an extension or PostgreSQL itself made. */
+/** Rights on what an extension or PostgreSQL itself made. */
 function grantOnOther(fold: Fold, { objects = [], objtype, targtype }: Content<'GrantStmt'>): NotCarried | null {
   if (targtype === 'ACL_TARGET_ALL_IN_SCHEMA') return null
-  const { schemas, tables, views, sequences, types } = fold.catalog
+  const { schemas, tables, views, sequences, types, others } = fold.catalog
   const isHeld = (object: Node): boolean => {
     if ('RangeVar' in object) {
       const { key } = relationName(fold, object.RangeVar)
-      return tables.has(key) || views.has(key) || sequences.has(key)
+      return tables.has(key) || views.has(key) || sequences.has(key) || others.has(`foreign table ${key}`)
     }
     if ('ObjectWithArgs' in object) return routineKey(fold, object.ObjectWithArgs) !== undefined
+    if (findOther(fold, String(objtype), object)) return true
     if ('List' in object) return types.has(typeNamed(fold, path(object.List.items)).key)
     return objtype === 'OBJECT_SCHEMA' && 'String' in object && schemas.has(object.String.sval ?? '')
   }

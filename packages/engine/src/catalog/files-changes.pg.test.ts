@@ -320,6 +320,12 @@ const CASES: Record<string, string> = {
     create server far foreign data wrapper fdw;
     create foreign table a.remote (x int not null, y text) server far;
     comment on collation a.de is 'c';
+    grant usage on foreign server far to pg_monitor with grant option;
+    revoke grant option for all on foreign server far from pg_monitor;
+    grant usage on foreign data wrapper fdw to public;
+    grant select on all tables in schema a to pg_monitor;
+    grant update (x), insert on a.remote to pg_monitor;
+    revoke insert on a.remote from pg_monitor;
     comment on foreign table a.remote is 'f';
     comment on operator a.=== (a.box, a.box) is 'o';
     comment on cast (a.box as text) is 'k';

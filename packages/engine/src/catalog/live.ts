@@ -172,11 +172,11 @@ async function readObjects(tx: Transaction): Promise<Catalog> {
   addTriggers(catalog, triggers, numbers)
   addRules(catalog, rules)
   addRoutines(catalog, routines)
-  addGrants(catalog, grants)
   addStatistics(catalog, statistics)
   addPublications(catalog, publications)
   addEventTriggers(catalog, eventTriggers)
   addDefaultPrivileges(catalog, defaultPrivileges)
   addOthers(catalog, others)
+  addGrants(catalog, grants)
   return catalog
 }

@@ -412,8 +412,21 @@ export interface OtherObject {
    */
   readonly digests: Readonly<Record<string, string>> | null
   comment: string | null
+  /** Of the kinds in `OTHER_RIGHTS`; empty for others. */
+  grants: Grant[]
   readonly position?: SourcePosition
 }
+
+/** What is granted on the kinds that are kept whole: a foreign table has the rights of tables. */
+export const OTHER_RIGHTS: Readonly<Record<string, ObjectWithRights>> = {
+  'base type': 'type',
+  'foreign data wrapper': 'foreign data wrapper',
+  'foreign server': 'foreign server',
+  'foreign table': 'table',
+  language: 'language',
+}
+
+export type ObjectWithRights = DefaultPrivilege['objectType'] | 'foreign data wrapper' | 'foreign server' | 'language'
 
 export function emptyCatalog(): Catalog {
   return {

@@ -33,8 +33,9 @@ create operator a.<<< (function = pg_catalog.int4lt, leftarg = int, rightarg = i
 create operator a.>>> (function = pg_catalog.int4gt, leftarg = int, rightarg = int);
 create operator family a.numbers using btree;
 create operator class a.number for type int using btree family a.numbers as operator 1 <, operator 3 =, function 1 pg_catalog.btint4cmp(int, int);
+create foreign table a.remote (x int) server drift_far;
 create conversion a.latin for 'LATIN1' to 'UTF8' from pg_catalog.iso8859_1_to_utf8;
-create language talk handler pg_catalog.plpgsql_call_handler;
+create trusted language talk handler pg_catalog.plpgsql_call_handler;
 create access method drift_heap type table handler pg_catalog.heap_tableam_handler;
 create type a.raw;
 create function a.raw_in(cstring) returns a.raw language internal immutable strict as 'textin';
@@ -181,8 +182,8 @@ describe('makeComparable: what is done by hand behind the definitions', () => {
       `drop conversion a.latin; create default conversion a.latin for 'LATIN2' to 'UTF8' from pg_catalog.iso8859_to_utf8`,
       ['-- other conversion a.latin: it differs in default, from, function, whose values are not shown'],
     ],
-    'a language that everybody may use': [
-      `drop language talk; create trusted language talk handler pg_catalog.plpgsql_call_handler validator pg_catalog.plpgsql_validator`,
+    'a language that only superusers may use': [
+      `drop language talk; create language talk handler pg_catalog.plpgsql_call_handler validator pg_catalog.plpgsql_validator`,
       ['-- other language talk: it differs in trusted, validator, whose values are not shown'],
     ],
     'how a base type is stored, and a cast of it': [
@@ -193,6 +194,24 @@ describe('makeComparable: what is done by hand behind the definitions', () => {
         '-- other base type a.raw: it differs in storage, whose values are not shown',
       ],
     ],
+    'rights on what is kept whole': [
+      `grant usage on foreign data wrapper drift_wrapper to drift_app with grant option;
+      grant usage on foreign server drift_far to drift_app;
+      grant select, update (x) on a.remote to drift_app;
+      revoke usage on language talk from public;
+      grant usage on type a.raw to drift_app`,
+      [
+        'revoke usage on language talk from public',
+        'grant usage on foreign data wrapper drift_wrapper to drift_app with grant option',
+        'grant usage on foreign server drift_far to drift_app',
+        'grant select, update (x) on a.remote to drift_app',
+        'grant usage on type a.raw to drift_app',
+      ],
+    ],
+    'rights on what is not there are no statements': [
+      `create server drift_near foreign data wrapper drift_wrapper; grant usage on foreign server drift_near to drift_app`,
+      ['-- other foreign server drift_near: it is missing, and PostgreSQL does not print its definition'],
+    ],
     'a comment on what cannot be printed': [
       `comment on server drift_far is 'far'; comment on text search dictionary a.words is 'words'`,
       [`comment on text search dictionary a.words is 'words'`, `comment on server drift_far is 'far'`],
@@ -201,6 +220,7 @@ describe('makeComparable: what is done by hand behind the definitions', () => {
       `drop server drift_far cascade; drop foreign data wrapper drift_wrapper;
       drop text search configuration a.search; drop text search dictionary a.words`,
       [
+        'drop foreign table a.remote',
         'drop user mapping for drift_app server drift_far',
         'drop server drift_far',
         'drop foreign data wrapper drift_wrapper',

@@ -97,6 +97,7 @@ function namedRoles(catalog: Catalog): Set<string> {
       for (const { grantee } of item.grants) named.add(grantee)
     }
   }
+  for (const { grants } of catalog.others.values()) for (const { grantee } of grants) named.add(grantee)
   for (const table of catalog.tables.values()) {
     for (const policy of table.policies.values()) for (const role of policy.roles) named.add(role)
   }

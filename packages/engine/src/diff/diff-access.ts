@@ -2,6 +2,7 @@ import type { Catalog, DefaultPrivilege, Grant } from '../catalog/model.ts'
 import { accessibles, NEW_PUBLIC, ownerStatement, type Accessible } from '../print/print-access.ts'
 import { defaultPrivilegeStatements, usualGrants } from '../print/print-default-privileges.ts'
 import { grantsOfNew, grantStatements } from '../print/print-grants.ts'
+import { isUnprintable } from '../print/print-other.ts'
 import { ownedByStatement } from '../print/print-sequence.ts'
 import type { Changes } from './changes.ts'
 import { statement, type DiffStatement } from './diff-statement.ts'
@@ -15,6 +16,7 @@ export function diffAccess(changes: Changes, left: Catalog, right: Catalog): Dif
   for (const [object, after] of accessibles(right)) {
     const own = before.get(object)
     const isNew = changes.isNew(object) || !own
+    if (isNew && isUnprintable(right, object)) continue
     const owner = isNew ? null : own.owner
     const isLinked = after.followsTable && !changesTable(changes, left, right, object)
     if (!isLinked && mustChangeOwner(right, after, owner, isNew))

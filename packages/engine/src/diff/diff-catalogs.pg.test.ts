@@ -158,6 +158,7 @@ test('diffCatalogs: a foreign table and a cast are made again, with the view ove
     create foreign data wrapper w;
     create server far foreign data wrapper w;
     create foreign table a.remote (x int${column}) server far;
+    grant select on a.remote to public; grant update (x) on a.remote to pg_monitor;
     create view a.v as select x from a.remote;
     create type a.pair as (x int);
     create cast (a.pair as text) with inout${context};`

@@ -1,5 +1,6 @@
 import type { Catalog } from '../catalog/model.ts'
-import { commentedObjects, isUnprintable, type Commented } from '../print/print-comments.ts'
+import { commentedObjects, type Commented } from '../print/print-comments.ts'
+import { isUnprintable } from '../print/print-other.ts'
 import { commentStatement } from '../print/sql-text.ts'
 import type { Changes } from './changes.ts'
 import { statement, type DiffStatement } from './diff-statement.ts'

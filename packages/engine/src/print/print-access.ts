@@ -1,6 +1,7 @@
 import { quoteIdentifier } from '../bundle/quote.ts'
-import type { Catalog, Grant, Schema } from '../catalog/model.ts'
+import { OTHER_RIGHTS, type Catalog, type Grant, type ObjectWithRights, type Schema } from '../catalog/model.ts'
 import { grantsOfNew, grantStatements, routineSignature } from './print-grants.ts'
+import { isUnprintable, otherTarget } from './print-other.ts'
 import { routineTarget } from './print-routine.ts'
 import { viewTarget } from './print-view.ts'
 import { unplaced, type UnplacedObject } from './printed-object.ts'
@@ -15,7 +16,7 @@ export interface Accessible {
   readonly target: string
   /** What stands behind GRANT .. ON: `table a.b`, `schema a`. */
   readonly grantTarget: string
-  readonly kind: Parameters<typeof grantsOfNew>[0]
+  readonly kind: ObjectWithRights
   readonly owner: string | null
   readonly grants: readonly Grant[]
   /** True for a sequence that follows its table. */
@@ -65,6 +66,14 @@ export function accessibles(catalog: Catalog): Map<string, Accessible> {
     const grantTarget = `${word} ${signature}`
     add({ ...routine, object: `function ${key}`, target: routineTarget(routine), grantTarget, kind: 'function' })
   }
+  for (const [key, other] of catalog.others) {
+    const kind = OTHER_RIGHTS[other.kind]
+    if (!kind) continue
+    const { schema, grants } = other
+    const target = otherTarget(other)
+    const grantTarget = kind === 'table' ? qualified(other) : target.replace(/^server /, 'foreign server ')
+    add({ object: `other ${key}`, schema, target, grantTarget, kind, owner: null, grants })
+  }
   return found
 }
 
@@ -76,6 +85,7 @@ export function ownerStatement({ target }: Accessible, owner: string): string {
 export function printAccess(catalog: Catalog): UnplacedObject[] {
   return [...accessibles(catalog).values()].flatMap((accessible) => {
     const { object, schema, owner } = accessible
+    if (isUnprintable(catalog, object)) return []
     const before = startingPoint(accessible)
     const grants = grantStatements(accessible.grantTarget, before.grants, accessible.grants)
     const hasOwner =

@@ -1,6 +1,6 @@
 import { quoteIdentifier } from '../bundle/quote.ts'
 import type { Catalog, OtherObject, Table, View } from '../catalog/model.ts'
-import { otherTarget } from './print-other.ts'
+import { isUnprintable, otherTarget } from './print-other.ts'
 import { routineTarget } from './print-routine.ts'
 import { viewTarget } from './print-view.ts'
 import { unplaced, type UnplacedObject } from './printed-object.ts'
@@ -25,11 +25,6 @@ export function printComments(catalog: Catalog): UnplacedObject[] {
       .map(({ target, comment }) => commentStatement(target, comment))
     return statements.length > 0 ? unplaced(object, schema, PLACE, statements) : []
   })
-}
-
-/** It is not made by what is printed: there is nothing to put a comment on. */
-export function isUnprintable(catalog: Catalog, object: string): boolean {
-  return object.startsWith('other ') && catalog.others.get(object.slice('other '.length))?.definition === null
 }
 
 /** What a new database says about its own schema. */

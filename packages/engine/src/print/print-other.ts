@@ -1,5 +1,5 @@
 import { quoteIdentifier } from '../bundle/quote.ts'
-import type { OtherObject } from '../catalog/model.ts'
+import type { Catalog, OtherObject } from '../catalog/model.ts'
 import { unplaced, type Phase, type UnplacedObject } from './printed-object.ts'
 import { dollarQuoted, lowerCase } from './sql-text.ts'
 
@@ -44,4 +44,9 @@ export function otherTarget({ kind, schema, name }: OtherObject): string {
   }
   const own = kind.startsWith('operator') ? name : quoteIdentifier(name)
   return `${kind} ${schema === '' ? own : `${quoteIdentifier(schema)}.${own}`}`
+}
+
+/** It is not made by what is printed: there is nothing to put a comment on, or to grant. */
+export function isUnprintable(catalog: Catalog, object: string): boolean {
+  return object.startsWith('other ') && catalog.others.get(object.slice('other '.length))?.definition === null
 }

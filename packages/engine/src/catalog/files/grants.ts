@@ -1,41 +1,20 @@
 import type { Node } from '../../parse/parser.ts'
 import { path } from '../../parse/references.ts'
-import type { DefaultPrivilege, Grant } from '../model.ts'
+import { OTHER_RIGHTS, type DefaultPrivilege, type Grant, type ObjectWithRights } from '../model.ts'
+import { builtIn, changeGrant, defaultsOf, grantOf, type Granted } from './default-grants.ts'
 import type { Fold } from './fold.ts'
 import { typeText, withoutLength, type TypeNameLike } from './format-type.ts'
 import { markUnknown } from './fold.ts'
+import { findOther } from './others.ts'
 import { relationName, routineNamed, typeNamed } from './names.ts'
 
 type GrantNode = Extract<Node, { GrantStmt: unknown }>['GrantStmt']
-type Objects = DefaultPrivilege['objectType']
 
 export function roleName(role: Node): string {
   if (!('RoleSpec' in role)) return ''
   const { roletype, rolename } = role.RoleSpec
   if (roletype === 'ROLESPEC_PUBLIC') return 'public'
   return rolename ?? String(roletype).replace('ROLESPEC_', '').toLowerCase()
-}
-
-/** Privileges that a new object starts with: PostgreSQL's own and those of ALTER DEFAULT PRIVILEGES. */
-export function defaultGrants(fold: Fold, objects: Objects, schema: string): Grant[] {
-  const target = { grants: [...(defaultsOf(fold, null, null, objects)?.grants ?? builtIn(objects))] }
-  for (const own of defaultsOf(fold, null, schema, objects)?.grants ?? []) change(target, own, true)
-  return target.grants
-}
-
-function defaultsOf({ catalog }: Fold, owner: string | null, schema: string | null, objects: Objects) {
-  return catalog.defaultPrivileges.find(
-    (own) => own.owner === owner && own.schema === schema && own.objectType === objects,
-  )
-}
-
-function builtIn(objects: Objects): Grant[] {
-  if (objects === 'function') return [grantOf('public', 'execute')]
-  return objects === 'type' ? [grantOf('public', 'usage')] : []
-}
-
-function grantOf(grantee: string, privilege: string): Grant {
-  return { grantee, privilege, column: null, grantable: false }
 }
 
 /** GRANT and REVOKE on objects. */
@@ -46,33 +25,10 @@ export function grant(fold: Fold, node: GrantNode): void {
     for (const { privilege, column } of privileges(fold, node.privileges, objects)) {
       for (const grantee of grantees) {
         if (node.grant_option && !isGrant) dropGrantOption(target, grantee, privilege, column)
-        else change(target, { grantee, privilege, column, grantable: node.grant_option ?? false }, isGrant)
+        else changeGrant(target, { grantee, privilege, column, grantable: node.grant_option ?? false }, isGrant)
       }
     }
   }
-}
-
-interface Granted {
-  readonly owner?: string | null
-  grants: Grant[]
-}
-
-function change(target: Granted, grant: Grant, isGrant: boolean): void {
-  if (target.owner !== undefined && target.owner === grant.grantee) return
-  const same = (own: Grant) =>
-    own.grantee === grant.grantee && own.privilege === grant.privilege && own.column === grant.column
-  const before = target.grants.find(same)
-  // A privilege on a table that is taken away goes from its columns too.
-  const others = target.grants.filter((own) => !same(own) && (isGrant || !isColumnOf(own, grant)))
-  target.grants = isGrant
-    ? [...others, { ...grant, grantable: grant.grantable || (before?.grantable ?? false) }]
-    : others
-}
-
-function isColumnOf(own: Grant, grant: Grant): boolean {
-  return (
-    grant.column === null && own.column !== null && own.grantee === grant.grantee && own.privilege === grant.privilege
-  )
 }
 
 function dropGrantOption(target: Granted, grantee: string, privilege: string, column: string | null): void {
@@ -86,7 +42,7 @@ function dropGrantOption(target: Granted, grantee: string, privilege: string, co
 function privileges(
   { options }: Fold,
   list: Node[] | undefined,
-  objects: Objects,
+  objects: ObjectWithRights,
 ): Pick<Grant, 'privilege' | 'column'>[] {
   const all = allPrivileges(objects, options.serverVersion ?? 18)
   if (!list?.length) return all.map((privilege) => ({ privilege, column: null }))
@@ -101,7 +57,7 @@ function privileges(
   })
 }
 
-function allPrivileges(objects: Objects, version: number): string[] {
+function allPrivileges(objects: ObjectWithRights, version: number): string[] {
   switch (objects) {
     case 'table':
       return [
@@ -118,41 +74,58 @@ function allPrivileges(objects: Objects, version: number): string[] {
       return ['usage', 'select', 'update']
     case 'function':
       return ['execute']
-    case 'type':
-      return ['usage']
-    default:
+    case 'schema':
       return ['usage', 'create']
+    default:
+      return ['usage']
   }
 }
 
-function targets(fold: Fold, node: GrantNode): [Objects, Granted][] {
+function targets(fold: Fold, node: GrantNode): [ObjectWithRights, Granted][] {
   const { catalog } = fold
   const kind = String(node.objtype)
   if (node.targtype === 'ACL_TARGET_ALL_IN_SCHEMA') return allInSchemas(fold, kind, path(node.objects))
-  return (node.objects ?? []).flatMap((object): [Objects, Granted][] => {
+  return (node.objects ?? []).flatMap((object): [ObjectWithRights, Granted][] => {
     if (kind === 'OBJECT_SCHEMA' && 'String' in object)
       return found('schema', catalog.schemas.get(object.String.sval ?? ''))
     if ((kind === 'OBJECT_TABLE' || kind === 'OBJECT_SEQUENCE') && 'RangeVar' in object) {
       const { key } = relationName(fold, object.RangeVar)
       const sequence = catalog.sequences.get(key)
-      return sequence ? found('sequence', sequence) : found('table', catalog.tables.get(key) ?? catalog.views.get(key))
+      if (sequence) return found('sequence', sequence)
+      return found(
+        'table',
+        catalog.tables.get(key) ?? catalog.views.get(key) ?? catalog.others.get(`foreign table ${key}`),
+      )
     }
     if ('ObjectWithArgs' in object) return found('function', findRoutine(fold, object.ObjectWithArgs))
     if ((kind === 'OBJECT_TYPE' || kind === 'OBJECT_DOMAIN') && 'List' in object) {
-      return found('type', catalog.types.get(typeNamed(fold, path(object.List.items)).key))
+      const type = catalog.types.get(typeNamed(fold, path(object.List.items)).key)
+      return type ? found('type', type) : onOther(fold, 'OBJECT_TYPE', object)
     }
-    return []
+    return onOther(fold, kind, object)
   })
 }
 
-function found(objects: Objects, target: Granted | undefined): [Objects, Granted][] {
+function onOther(fold: Fold, kind: string, object: Node): [ObjectWithRights, Granted][] {
+  const other = fold.catalog.others.get(findOther(fold, kind, object)?.key ?? '')
+  const objects = other && OTHER_RIGHTS[other.kind]
+  return objects ? found(objects, other) : []
+}
+
+function found(objects: ObjectWithRights, target: Granted | undefined): [ObjectWithRights, Granted][] {
   return target ? [[objects, target]] : []
 }
 
-function allInSchemas({ catalog }: Fold, kind: string, schemas: string[]): [Objects, Granted][] {
-  const of = (objects: Objects, items: Iterable<Granted & { schema: string }>): [Objects, Granted][] =>
+function allInSchemas({ catalog }: Fold, kind: string, schemas: string[]): [ObjectWithRights, Granted][] {
+  const of = (
+    objects: ObjectWithRights,
+    items: Iterable<Granted & { schema: string }>,
+  ): [ObjectWithRights, Granted][] =>
     [...items].filter((item) => schemas.includes(item.schema)).map((item) => [objects, item])
-  if (kind === 'OBJECT_TABLE') return [...of('table', catalog.tables.values()), ...of('table', catalog.views.values())]
+  if (kind === 'OBJECT_TABLE') {
+    const foreign = [...catalog.others.values()].filter((other) => other.kind === 'foreign table')
+    return [...catalog.tables.values(), ...catalog.views.values(), ...foreign].flatMap((item) => of('table', [item]))
+  }
   if (kind === 'OBJECT_SEQUENCE') return of('sequence', catalog.sequences.values())
   const routines = [...catalog.functions.values()].filter(
     (routine) => kind === 'OBJECT_ROUTINE' || (routine.kind === 'procedure') === (kind === 'OBJECT_PROCEDURE'),
@@ -179,7 +152,7 @@ function findRoutine(fold: Fold, object: WithArgs): Granted | undefined {
   return fold.catalog.functions.get(routineKey(fold, object) ?? '')
 }
 
-const DEFAULT_OBJECTS: Record<string, Objects> = {
+const DEFAULT_OBJECTS: Record<string, DefaultPrivilege['objectType']> = {
   OBJECT_TABLE: 'table',
   OBJECT_SEQUENCE: 'sequence',
   OBJECT_FUNCTION: 'function',
@@ -212,7 +185,7 @@ function changeDefaults(
   fold: Fold,
   owner: string | null,
   schema: string | null,
-  objects: Objects,
+  objects: DefaultPrivilege['objectType'],
   node: GrantNode,
 ): void {
   const usual = schema === null ? builtIn(objects) : []
@@ -223,7 +196,7 @@ function changeDefaults(
     for (const { privilege } of privileges(fold, node.privileges, objects)) {
       const isGrant = node.is_grant ?? false
       if (node.grant_option && !isGrant) dropGrantOption(target, grantee, privilege, null)
-      else change(target, { ...grantOf(grantee, privilege), grantable: node.grant_option ?? false }, isGrant)
+      else changeGrant(target, { ...grantOf(grantee, privilege), grantable: node.grant_option ?? false }, isGrant)
     }
   }
   const { defaultPrivileges } = fold.catalog

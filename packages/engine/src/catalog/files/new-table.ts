@@ -1,6 +1,6 @@
 import type { Table } from '../model.ts'
 import type { Fold } from './fold.ts'
-import { defaultGrants } from './grants.ts'
+import { defaultGrants } from './default-grants.ts'
 import type { Name } from './names.ts'
 
 /** A table as CREATE TABLE begins it: without columns, with the grants that new tables get. */

@@ -1,7 +1,8 @@
 import type { Node } from '../../parse/parser.ts'
 import { path } from '../../parse/references.ts'
-import type { OtherObject } from '../model.ts'
+import { OTHER_RIGHTS, type OtherObject } from '../model.ts'
 import { otherKey } from '../live/others.ts'
+import { defaultGrants } from './default-grants.ts'
 import type { Fold } from './fold.ts'
 import { typeText } from './format-type.ts'
 import { find, newName, newRelation } from './names.ts'
@@ -38,6 +39,7 @@ const OUTSIDE_SCHEMAS = new Set([
 
 /** Keeps an object as the statement that makes it. */
 export function addOther(fold: Fold, kind: string, schema: string, name: string): void {
+  const rights = OTHER_RIGHTS[kind]
   const other: OtherObject = {
     kind,
     schema,
@@ -45,6 +47,7 @@ export function addOther(fold: Fold, kind: string, schema: string, name: string)
     definition: fold.statement.text,
     comment: null,
     digests: null,
+    grants: rights ? defaultGrants(fold, rights, schema) : [],
     position: fold.position,
   }
   const key = otherKey(other)

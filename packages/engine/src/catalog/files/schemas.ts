@@ -1,7 +1,8 @@
 import type { Node } from '../../parse/parser.ts'
 import { DEFAULT_SCHEMA, markUnknown, type Fold } from './fold.ts'
 import { forget } from './gone.ts'
-import { defaultGrants, roleName } from './grants.ts'
+import { defaultGrants } from './default-grants.ts'
+import { roleName } from './grants.ts'
 
 export function createSchema(fold: Fold, node: Extract<Node, { CreateSchemaStmt: unknown }>['CreateSchemaStmt']): void {
   const owner = node.authrole ? roleName({ RoleSpec: node.authrole }) : null

@@ -5,7 +5,7 @@ import type { Fold } from './fold.ts'
 import { newName, newRelation, relationName, relationNamed } from './names.ts'
 import { typeText } from './format-type.ts'
 import { forget } from './gone.ts'
-import { defaultGrants } from './grants.ts'
+import { defaultGrants } from './default-grants.ts'
 
 export function createSequence(fold: Fold, node: Extract<Node, { CreateSeqStmt: unknown }>['CreateSeqStmt']): void {
   const { schema, name, key } = newRelation(fold, node.sequence)

@@ -11,7 +11,7 @@ import { hasRelation, newName, newRelation, relationName, typeNamed } from './na
 import { qualify } from './qualify.ts'
 import { typeText, type TypeNameLike } from './format-type.ts'
 import { forget } from './gone.ts'
-import { defaultGrants } from './grants.ts'
+import { defaultGrants } from './default-grants.ts'
 import { parenthesesBehind, trimmed } from './source-text.ts'
 
 export function createEnum(fold: Fold, node: Extract<Node, { CreateEnumStmt: unknown }>['CreateEnumStmt']): void {

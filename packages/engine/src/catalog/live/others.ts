@@ -289,7 +289,7 @@ export function addOthers(catalog: Catalog, rows: OtherRow[]): void {
   const ordered = rows.toSorted(
     (a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind) || compareText(otherKey(a), otherKey(b)),
   )
-  for (const row of ordered) catalog.others.set(otherKey(row), row)
+  for (const row of ordered) catalog.others.set(otherKey(row), { ...row, grants: [] })
 }
 
 export function otherKey({ kind, schema, name }: Pick<OtherRow, 'kind' | 'schema' | 'name'>): string {
