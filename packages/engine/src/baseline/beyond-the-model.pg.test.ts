@@ -220,3 +220,23 @@ test('proveBaseline: what the model does not hold and a baseline lost is found o
       `${object}: ${missing.join('; ')}`,
     )
 })
+
+test('proveBaseline: options that a baseline changed are told by their names alone', async () => {
+  const baseline = await baselineOf(
+    'CREATE SCHEMA a;',
+    'CREATE FOREIGN DATA WRAPPER w;',
+    `CREATE SERVER srv FOREIGN DATA WRAPPER w OPTIONS (password 'hush-1');`,
+    `CREATE FOREIGN TABLE a.remote (x integer OPTIONS (token 'hush-2')) SERVER srv OPTIONS (secret 'hush-3');`,
+  )
+  const text = baseline.files[0]?.text.replaceAll('hush-', 'loud-') ?? ''
+
+  const { differences } = await prove({ ...baseline, files: [{ name: 'V001', text, repeatable: true }] })
+
+  assert.deepEqual(
+    differences.flatMap(({ part, object, message }) => (part === 'equal' ? [[object, message]] : [])),
+    [
+      ['other foreign server srv', 'it differs in option password, whose values are not shown'],
+      ['other foreign table a.remote', 'it differs in option secret, option token of x, whose values are not shown'],
+    ],
+  )
+})

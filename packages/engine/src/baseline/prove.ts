@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { connect, withDatabase, type Database } from '@imhotep/postgres'
 import { compareCatalogs, type Difference } from '../catalog/compare.ts'
 import { readCatalog } from '../catalog/live.ts'
-import type { Catalog } from '../catalog/model.ts'
+import { changedDigests } from '../catalog/changed-digests.ts'
+import type { Catalog, OtherObject } from '../catalog/model.ts'
 import type { ParsedStatement } from '../parse/parse-sql.ts'
 import { quoteIdentifier } from '../bundle/quote.ts'
 import { attributeDifferences } from './attribute.ts'
@@ -109,13 +110,17 @@ function sourceText(source: readonly ParsedStatement[]): string {
   return [...start, ...source.map(({ text }) => text)].map((text) => `${text};\n`).join('')
 }
 
-function describe(part: ProofDifference['part'], { object, kind, property, left, right }: Difference): ProofDifference {
+function describe(part: ProofDifference['part'], difference: Difference): ProofDifference {
+  const { object, kind, property, left, right } = difference
+  if (property === null) return { part, object, message: kind }
   const message =
-    property === null
-      ? kind
+    property === 'digests'
+      ? `it differs in ${changedDigests(left as Digests, right as Digests).join(', ')}, whose values are not shown`
       : `${property} is ${JSON.stringify(right) ?? 'none'}, not ${JSON.stringify(left) ?? 'none'}`
   return { part, object, message }
 }
+
+type Digests = OtherObject['digests']
 
 /** What a scratch database holds. */
 interface Contents {

@@ -193,7 +193,8 @@ test('readCatalogInside: has a limit of its own, and gives that of the transacti
 
 test('readCatalog: options that its reader may not see are no difference, and no value is in it', async () => {
   const sql = `create foreign data wrapper w; create server far foreign data wrapper w options (password 'hush-1');
-    create user mapping for public server far options (password 'hush-2')`
+    create user mapping for public server far options (password 'hush-2');
+    create schema a; create foreign table a.remote (x int options (token 'hush-3')) server far options (secret 'hush-4')`
   await withDatabase(sql, (db) =>
     db.transaction(async (tx) => {
       const all = await readCatalogInside(tx)

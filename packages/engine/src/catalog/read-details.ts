@@ -2,7 +2,10 @@ import type { Database } from '@imhotep/postgres'
 import type { Difference } from './compare.ts'
 import { IN_USER_SCHEMA, notOfExtension } from './live/fragments.ts'
 
-/** One property that the catalog model does not hold, as a line. */
+/**
+ * One property that the catalog model does not hold, as a line that may be shown: options of foreign objects, which may be
+ * passwords, are digests of the catalog.
+ */
 export interface Detail {
   /** `text search mapping shop.german`. */
   readonly object: string
@@ -169,7 +172,7 @@ const detailsQuery = [
     'pg_class',
     'rel',
     `pg_catalog.concat_ws(', ', a.attname, 'statistics ' || nullif(a.attstattarget, -1), 'storage ' || a.attstorage::text,
-      'compression ' || a.attcompression::text, 'options ' || ${texts('a.attfdwoptions')})`,
+      'compression ' || a.attcompression::text)`,
     `o.relkind in ('m', 'f') and a.attnum > 0 and not a.attisdropped`,
     'join pg_catalog.pg_attribute a on a.attrelid = o.oid',
   ),
@@ -177,7 +180,7 @@ const detailsQuery = [
     'foreign table',
     'pg_class',
     'rel',
-    `pg_catalog.concat_ws(', ', s.srvname, ${texts('f.ftoptions')}, 'of ' || (
+    `pg_catalog.concat_ws(', ', s.srvname, 'of ' || (
         select pg_catalog.string_agg(inhparent::pg_catalog.regclass::text, ' ') from pg_catalog.pg_inherits where inhrelid = o.oid
       ), 'rights ' || ${rights('o.relacl')})`,
     'true',
@@ -186,7 +189,6 @@ const detailsQuery = [
   ),
   inSchemas('statistics', 'pg_statistic_ext', 'stx', `'target ' || o.stxstattarget`, 'o.stxstattarget >= 0'),
   ofDatabase('transform', 'pg_transform', `${proc('o.trffromsql')} || ', ' || ${proc('o.trftosql')}`),
-  // Details are shown: options, which may be passwords, are compared as digests of the catalog.
   ofDatabase('foreign data wrapper', 'pg_foreign_data_wrapper', `'rights ' || ${rights('o.fdwacl')}`),
   ofDatabase('foreign server', 'pg_foreign_server', `'rights ' || ${rights('o.srvacl')}`),
   `

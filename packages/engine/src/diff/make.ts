@@ -1,3 +1,4 @@
+import { changedDigests } from '../catalog/changed-digests.ts'
 import { membershipOf } from '../catalog/memberships.ts'
 import type { Catalog, Role, Table } from '../catalog/model.ts'
 import type { ParsedObject } from '../print/order-objects.ts'
@@ -305,9 +306,7 @@ export function unprintable(changes: Changes, left: Catalog, right: Catalog): Di
         : []
     }
     if (!changes.properties(object).has('digests')) return []
-    const [before, after] = [left.others.get(key)?.digests ?? {}, digests ?? {}]
-    const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].toSorted()
-    const changed = names.filter((name) => before[name] !== after[name])
+    const changed = changedDigests(left.others.get(key)?.digests ?? null, digests)
     return byHand(object, `it differs in ${changed.join(', ')}, whose values are not shown`)
   })
 }
