@@ -106,6 +106,8 @@ function objectName(kind: string, owner: string, name: string): string {
   return kind === 'column' ? `column ${owner}.${name}` : `${kind} ${name} on ${owner}`
 }
 
+const NO_DIFFERENCE = new Set(['position', 'notNullPosition', 'grantors'])
+
 function compareItems(
   kind: string,
   name: string,
@@ -116,7 +118,7 @@ function compareItems(
   differences: Difference[],
 ): void {
   for (const property of new Set([...Object.keys(left), ...Object.keys(right)])) {
-    if (property === 'position' || property === 'notNullPosition') continue
+    if (NO_DIFFERENCE.has(property)) continue
     const [a, b] = [left[property], right[property]]
     if (a instanceof Map && b instanceof Map) {
       compareMaps(PART_KINDS[property] ?? property, name, a, b, loose, differences)

@@ -83,6 +83,11 @@ export interface Role {
   readonly memberOf: string[]
   /** How it is in those of them in which it is not as usual: it may use and become the group, and not hand it on. */
   readonly memberships: Readonly<Record<string, Membership>>
+  /**
+   * Who put it into each group, null for the server's first superuser: from PostgreSQL 16 on every one of them ends his own
+   * grant alone. Absent for files; it is no difference.
+   */
+  readonly grantors?: Readonly<Record<string, readonly (string | null)[]>>
   readonly position?: SourcePosition
 }
 

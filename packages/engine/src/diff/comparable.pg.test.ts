@@ -15,6 +15,13 @@ create role drift_wards;
 create role drift_app login in role drift_wards;
 create role drift_owner;
 grant drift_wards to drift_owner with admin option;
+create role drift_beds;
+grant drift_beds to drift_owner with admin option;
+create role drift_chief;
+grant drift_wards to drift_chief with admin option;
+set role drift_chief;
+grant drift_wards to drift_owner with admin option;
+reset role;
 create schema a;
 create table a.history (version text primary key);
 create table a.wards (id int primary key);
@@ -22,7 +29,7 @@ create table a.beds (id int primary key, ward int references a.wards (id)) parti
 create table a.beds_1 partition of a.beds for values from (0) to (100);
 create table a.given (id int primary key);
 alter table a.given owner to drift_owner;
-grant select on a.wards to drift_wards;
+grant select on a.wards to drift_wards, drift_beds;
 create foreign data wrapper drift_wrapper;
 create server drift_far foreign data wrapper drift_wrapper options (host 'north', password 'hush-1');
 create user mapping for drift_app server drift_far options (user 'ward', password 'hush-2');
@@ -118,8 +125,8 @@ describe('makeComparable: what is done by hand behind the definitions', () => {
       ['grant drift_wards to drift_app with admin option'],
     ],
     'ADMIN that is taken back': [
-      'revoke admin option for drift_wards from drift_owner',
-      ['revoke admin option for drift_wards from drift_owner'],
+      'revoke admin option for drift_beds from drift_owner',
+      ['revoke admin option for drift_beds from drift_owner'],
     ],
     'options of a new membership': [
       'create role drift_new; grant drift_wards to drift_new with admin option; grant select on a.beds to drift_new',
@@ -242,6 +249,17 @@ describe('makeComparable: what is done by hand behind the definitions', () => {
     ],
   }
   const sinceVersion16: typeof cases = {
+    'ADMIN that was given by two': [
+      'revoke admin option for drift_wards from drift_owner; revoke admin option for drift_wards from drift_owner granted by drift_chief',
+      [
+        'revoke admin option for drift_wards from drift_owner',
+        'revoke admin option for drift_wards from drift_owner granted by drift_chief',
+      ],
+    ],
+    'a group that somebody else had given too': [
+      'revoke drift_wards from drift_owner; revoke drift_wards from drift_owner granted by drift_chief',
+      ['revoke drift_wards from drift_owner', 'revoke drift_wards from drift_owner granted by drift_chief'],
+    ],
     'INHERIT and SET of a membership': [
       'grant drift_wards to drift_app with inherit false, set false',
       ['grant drift_wards to drift_app with inherit false, set false'],

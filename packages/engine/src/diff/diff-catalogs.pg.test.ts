@@ -183,6 +183,27 @@ test('diffCatalogs: a foreign table with options is left to a person, and none i
   )
 })
 
+test('diffCatalogs: a new partition says that the default partition is looked through', async () => {
+  const schema = `create table public.p (n int) partition by list (n); create table public.q (n int) partition by list (n);
+    create table public.p_rest partition of public.p default;`
+  const right = `${schema} create table public.p1 partition of public.p for values in (1); create table public.q1 partition of public.q for values in (1)`
+
+  const { statements, differences } = await proveDiff(schema, right, { concurrently: false })
+
+  assert.deepEqual(differences, [])
+  assert.deepEqual(
+    statements.map(({ object, hazard, reason }) => [object, hazard, reason]),
+    [
+      [
+        'table public.p1',
+        'locks',
+        "all rows of default partition 'public.p_rest' are looked at under an exclusive lock, unless a check of it excludes the new bound",
+      ],
+      ['table public.q1', null, null],
+    ],
+  )
+})
+
 test('diffCatalogs: new values of an enum that something uses are added in front, outside of the transaction', async () => {
   const left = `create schema a;
     create type a.k as enum ('x');

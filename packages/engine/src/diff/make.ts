@@ -1,6 +1,7 @@
 import { changedDigests } from '../catalog/changed-digests.ts'
 import { membershipOf } from '../catalog/memberships.ts'
-import type { Catalog, Role, Table } from '../catalog/model.ts'
+import { defaultPartition } from '../catalog/default-partition.ts'
+import { qualifiedName, type Catalog, type Role, type Table } from '../catalog/model.ts'
 import type { ParsedObject } from '../print/order-objects.ts'
 import { neededNames } from '../print/needed-names.ts'
 import { enableEventTriggerStatement } from '../print/print-event-trigger.ts'
@@ -85,7 +86,7 @@ function makeObject(
 ): DiffStatement[] {
   const table = object.owner === null ? undefined : right.tables.get(object.owner)
   const own = object.phase === 'tables' ? right.tables.get(object.object.slice('table '.length)) : undefined
-  if (own && isNewPartition(changes, own)) return [statement(object.object, partitionOfStatement(own))]
+  if (own && isNewPartition(changes, own)) return [makePartition(left, right, object.object, own)]
   if (table && isNewPartition(changes, table) && comesWithParent(right, table, object)) return []
   if (table && !changes.isNew(`table ${object.owner}`)) {
     const name = object.object.slice(object.kind.length + 1, -` on ${object.owner}`.length)
@@ -100,6 +101,15 @@ function makeObject(
   return object.kind === 'other' && changes.remade.has(object.object) && made.length > 0
     ? [...dropObject(left, object.object), ...made]
     : made
+}
+
+function makePartition(left: Catalog, right: Catalog, object: string, table: Table): DiffStatement {
+  const sql = partitionOfStatement(table)
+  const rest = table.partitionOf === null ? undefined : defaultPartition(table.partitionOf, left)
+  const key = rest ? qualifiedName(rest.schema, rest.name) : ''
+  if (right.tables.get(key)?.partitionOf !== table.partitionOf) return statement(object, sql)
+  const reason = `all rows of default partition '${key}' are looked at under an exclusive lock, unless a check of it excludes the new bound`
+  return statement(object, sql, 'locks', reason)
 }
 
 /** A partition of a table that is there takes its checks and keys from it: written out, PostgreSQL may not find them equal. */
@@ -241,14 +251,7 @@ function alterRole(left: Catalog, right: Catalog, object: string, key: string): 
     ...before.memberOf.flatMap((group) => alterMembership(before, after, object, group)),
     ...before.memberOf
       .filter((group) => !after.memberOf.includes(group))
-      .map((group) =>
-        statement(
-          object,
-          `revoke ${quoteIdentifier(group)} from ${name}`,
-          'breaks clients',
-          'the role loses what the group may do',
-        ),
-      ),
+      .flatMap((group) => revokeMembership(before, object, group, '', 'the role loses what the group may do')),
     ...after.memberOf
       .filter((group) => !before.memberOf.includes(group))
       .map((group) => statement(object, membershipStatement(after, group))),
@@ -275,16 +278,24 @@ function alterMembership(before: Role, after: Role, object: string, group: strin
       : []),
     ...(!old.admin && own.admin ? [statement(object, `grant ${target} with admin option`)] : []),
     ...(old.admin && !own.admin
-      ? [
-          statement(
-            object,
-            `revoke admin option for ${quoteIdentifier(group)} from ${name}`,
-            'breaks clients',
-            'the role can no longer put others into the group',
-          ),
-        ]
+      ? revokeMembership(before, object, group, 'admin option for ', 'the role can no longer put others into the group')
       : []),
   ]
+}
+
+/** One statement for each of those who granted it. */
+function revokeMembership(
+  { name, grantors = {} }: Role,
+  object: string,
+  group: string,
+  option: string,
+  reason: string,
+): DiffStatement[] {
+  return (grantors[group] ?? [null]).map((grantor) => {
+    const by = grantor === null ? '' : ` granted by ${quoteIdentifier(grantor)}`
+    const sql = `revoke ${option}${quoteIdentifier(group)} from ${quoteIdentifier(name)}${by}`
+    return statement(object, sql, 'breaks clients', reason)
+  })
 }
 
 /** Attributes and groups of the roles that both sides have, once every group is there. */

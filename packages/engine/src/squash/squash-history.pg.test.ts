@@ -61,12 +61,16 @@ const squashOf = async (text: string) =>
 test('squashHistory: what a server gives the name of alone is refused with its names and the way out', async () => {
   const squashing = squashOf(`create collation public.ci (provider = icu, locale = 'und', deterministic = false);
     create text search configuration public.own (copy = pg_catalog.german);
+    create conversion public.latin for 'LATIN1' to 'UTF8' from pg_catalog.iso8859_1_to_utf8;
     create table public.t (n text collate public.ci);`)
 
   await assert.rejects(squashing, (error) => {
     assert.ok(error instanceof SquashRefusedError)
-    assert.deepEqual(error.objects, ['collation public.ci', 'text search configuration public.own'])
-    assert.match(`${error.message} ${error.hint}`, /B001__squashed\.sql would lack .*collation public\.ci.* by hand/)
+    assert.deepEqual(error.objects, ['text search configuration public.own', 'conversion public.latin'])
+    assert.match(
+      `${error.message} ${error.hint}`,
+      /B001__squashed\.sql would lack .*conversion public\.latin.* by hand/,
+    )
     return true
   })
 })

@@ -1,3 +1,4 @@
+import { defaultPartition } from '../../catalog/default-partition.ts'
 import type { Catalog } from '../../catalog/model.ts'
 import type { ParsedStatement } from '../../parse/parse-sql.ts'
 import { path } from '../../parse/references.ts'
@@ -191,8 +192,8 @@ function ofCreateTable(
 }
 
 /** Rows that belong to the new partition must not be in the default one. */
-function defaultPartitionLock(parent: string, { tables }: Catalog): TableLock[] {
-  const own = [...tables.values()].find((table) => table.partitionOf === parent && table.partitionBound === 'default')
+function defaultPartitionLock(parent: string, catalog: Catalog): TableLock[] {
+  const own = defaultPartition(parent, catalog)
   return own ? lock(`${own.schema}.${own.name}`, 'access exclusive') : []
 }
 

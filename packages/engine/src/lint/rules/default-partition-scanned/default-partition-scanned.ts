@@ -1,6 +1,6 @@
 import { relationKey } from '../../history/names.ts'
 import { alterSteps } from '../../locks/alter-steps.ts'
-import { defaultPartition } from '../../locks/default-partition.ts'
+import { defaultPartition } from '../../../catalog/default-partition.ts'
 import { boundIsExcluded, type Bound } from '../../locks/known-checks.ts'
 import type { LintRule, Moment } from '../../rule.ts'
 

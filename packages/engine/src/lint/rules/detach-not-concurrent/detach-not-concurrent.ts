@@ -1,6 +1,6 @@
 import { relationKey } from '../../history/names.ts'
 import { existingSteps } from '../../locks/alter-steps.ts'
-import { defaultPartition } from '../../locks/default-partition.ts'
+import { defaultPartition } from '../../../catalog/default-partition.ts'
 import type { LintRule } from '../../rule.ts'
 
 export const detachNotConcurrent: LintRule = {

@@ -1,4 +1,4 @@
-import type { Catalog, Table } from '../../catalog/model.ts'
+import type { Catalog, Table } from './model.ts'
 
 /** The partition that takes what fits in no other one of a table (`schema.table`). */
 export function defaultPartition(parent: string, { tables }: Catalog): Table | undefined {
