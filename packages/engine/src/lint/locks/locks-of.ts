@@ -1,5 +1,5 @@
 import { defaultPartition } from '../../catalog/default-partition.ts'
-import type { Catalog } from '../../catalog/model.ts'
+import type { Catalog, Table } from '../../catalog/model.ts'
 import type { ParsedStatement } from '../../parse/parse-sql.ts'
 import { path } from '../../parse/references.ts'
 import { isConcurrentReindex } from '../../migrate/transaction-mode.ts'
@@ -52,22 +52,30 @@ export function locksOf(statement: ParsedStatement, catalog: Catalog): TableLock
 function allLocks(statement: ParsedStatement, catalog: Catalog): TableLock[] {
   const { node } = statement
   const steps = alterSteps(statement)
-  if (steps.length > 0) return steps.flatMap((step) => stepLocks(step, catalog))
+  if (steps.length > 0) {
+    const inh = 'AlterTableStmt' in node ? node.AlterTableStmt.relation?.inh : true
+    return steps.flatMap((step) => [...stepLocks(step, catalog), ...(inh ? stepLocksBelow(step, catalog) : [])])
+  }
   if ('CreateStmt' in node) return ofCreateTable(node.CreateStmt, catalog)
-  if ('IndexStmt' in node)
-    return lock(relationKey(node.IndexStmt.relation), node.IndexStmt.concurrent ? 'share update exclusive' : 'share')
-  if ('CreateTrigStmt' in node) return lock(relationKey(node.CreateTrigStmt.relation), 'share row exclusive')
+  if ('IndexStmt' in node) return ofCreateIndex(node.IndexStmt, catalog)
+  if ('CreateTrigStmt' in node) {
+    const table = relationKey(node.CreateTrigStmt.relation)
+    const mode = 'share row exclusive'
+    return [...lock(table, mode), ...(node.CreateTrigStmt.row ? lockPartitions(table, mode, catalog) : [])]
+  }
   if ('DropStmt' in node) return ofDrop(node.DropStmt, catalog)
   if ('TruncateStmt' in node)
     return (node.TruncateStmt.relations ?? []).flatMap((item) =>
-      'RangeVar' in item ? lock(relationKey(item.RangeVar), 'access exclusive') : [],
+      'RangeVar' in item ? lockTree(item.RangeVar, 'access exclusive', catalog) : [],
     )
   if ('LockStmt' in node) {
     const mode = lockModes[node.LockStmt.mode ?? 8] ?? 'access exclusive'
     return (node.LockStmt.relations ?? []).flatMap((item) =>
-      'RangeVar' in item ? lock(relationKey(item.RangeVar), mode) : [],
+      'RangeVar' in item ? lockTree(item.RangeVar, mode, catalog) : [],
     )
   }
+  if ('RenameStmt' in node && node.RenameStmt.renameType === 'OBJECT_COLUMN')
+    return lockTree(node.RenameStmt.relation, 'access exclusive', catalog)
   if ('RenameStmt' in node && RENAMED.has(node.RenameStmt.renameType ?? ''))
     return lock(relationKey(node.RenameStmt.relation), 'access exclusive')
   if ('AlterObjectSchemaStmt' in node && TABLES.has(node.AlterObjectSchemaStmt.objectType ?? ''))
@@ -79,7 +87,7 @@ function allLocks(statement: ParsedStatement, catalog: Catalog): TableLock[] {
 }
 
 const TABLES = new Set(['OBJECT_TABLE', 'OBJECT_MATVIEW'])
-const RENAMED = new Set([...TABLES, 'OBJECT_COLUMN', 'OBJECT_TABCONSTRAINT', 'OBJECT_TRIGGER', 'OBJECT_POLICY'])
+const RENAMED = new Set([...TABLES, 'OBJECT_TABCONSTRAINT', 'OBJECT_TRIGGER', 'OBJECT_POLICY'])
 
 /** Statements that write a table or its indexes anew, and those that change rows. */
 function ofUpkeep(node: ParsedStatement['node'], catalog: Catalog): TableLock[] {
@@ -95,14 +103,42 @@ function ofUpkeep(node: ParsedStatement['node'], catalog: Catalog): TableLock[] 
     const table = node.ReindexStmt.kind === 'REINDEX_OBJECT_TABLE' ? name : indexOwner(name, catalog)?.table
     return table ? lock(table, isConcurrentReindex(node.ReindexStmt.params) ? 'share update exclusive' : 'share') : []
   }
-  if ('UpdateStmt' in node) return lock(relationKey(node.UpdateStmt.relation), 'row exclusive')
-  if ('DeleteStmt' in node) return lock(relationKey(node.DeleteStmt.relation), 'row exclusive')
+  if ('UpdateStmt' in node) return lockTree(node.UpdateStmt.relation, 'row exclusive', catalog)
+  if ('DeleteStmt' in node) return lockTree(node.DeleteStmt.relation, 'row exclusive', catalog)
   if ('InsertStmt' in node) return lock(relationKey(node.InsertStmt.relation), 'row exclusive')
   return []
 }
 
 function lock(table: string, mode: LockMode): TableLock[] {
   return [{ table, mode }]
+}
+
+type RangeVar = Parameters<typeof relationKey>[0] & { readonly inh?: boolean }
+
+/** A table with those that are partitions of it or inherit from it, unless ONLY is said. */
+function lockTree(relation: RangeVar | undefined, mode: LockMode, catalog: Catalog): TableLock[] {
+  const table = relationKey(relation)
+  return [...lock(table, mode), ...(relation?.inh ? lockBelow(table, mode, catalog) : [])]
+}
+
+function lockBelow(table: string, mode: LockMode, catalog: Catalog): TableLock[] {
+  return descendants(table, catalog).flatMap((own) => lock(`${own.schema}.${own.name}`, mode))
+}
+
+/** What is passed on to partitions alone. */
+function lockPartitions(table: string, mode: LockMode, catalog: Catalog): TableLock[] {
+  return isPartitioned(table, catalog) ? lockBelow(table, mode, catalog) : []
+}
+
+function isPartitioned(table: string, { tables }: Catalog): boolean {
+  return (tables.get(table)?.partitionKey ?? null) !== null
+}
+
+function descendants(table: string, catalog: Catalog): Table[] {
+  const children = [...catalog.tables.values()].filter(
+    ({ partitionOf, inherits }) => partitionOf === table || inherits.includes(table),
+  )
+  return children.flatMap((child) => [child, ...descendants(`${child.schema}.${child.name}`, catalog)])
 }
 
 const STEP_MODES: Record<string, LockMode> = {
@@ -165,6 +201,54 @@ function stepLocks({ table, command }: AlterStep, catalog: Catalog): TableLock[]
   return own
 }
 
+/** Commands that PostgreSQL carries out on the tables below as well, under the same lock. */
+const PASSED_ON = new Set([
+  'AT_AddColumn',
+  'AT_DropColumn',
+  'AT_ColumnDefault',
+  'AT_SetNotNull',
+  'AT_DropNotNull',
+  'AT_SetExpression',
+  'AT_DropExpression',
+  'AT_SetStatistics',
+  'AT_SetStorage',
+  'AT_AlterColumnType',
+  'AT_AddConstraint',
+  'AT_ValidateConstraint',
+  'AT_DropConstraint',
+])
+
+function stepLocksBelow({ table, command }: AlterStep, catalog: Catalog): TableLock[] {
+  const { subtype = 'AT_AddColumn', def, name } = command
+  if (/^AT_(Enable|Disable).*Trig/.test(subtype)) return lockTriggers(table, name, 'share row exclusive', catalog)
+  if (!PASSED_ON.has(subtype)) return []
+  const mode = STEP_MODES[subtype] ?? 'access exclusive'
+  if (def && 'Constraint' in def && subtype === 'AT_AddConstraint') {
+    const { contype } = def.Constraint
+    if (contype === 'CONSTR_FOREIGN') return lockPartitions(table, 'share row exclusive', catalog)
+    if (contype !== 'CONSTR_CHECK' && contype !== 'CONSTR_NOTNULL') return lockPartitions(table, mode, catalog)
+  }
+  return lockBelow(table, mode, catalog)
+}
+
+/** Partitions have the row triggers of their table. */
+function lockTriggers(table: string, name: string | undefined, mode: LockMode, catalog: Catalog): TableLock[] {
+  if (!isPartitioned(table, catalog)) return []
+  const own = [...(catalog.tables.get(table)?.triggers.keys() ?? [])].filter((key) => !name || key === name)
+  return descendants(table, catalog)
+    .filter(({ triggers }) => own.some((key) => triggers.has(key)))
+    .flatMap((child) => lock(`${child.schema}.${child.name}`, mode))
+}
+
+function ofCreateIndex(
+  { relation, concurrent }: Extract<ParsedStatement['node'], { IndexStmt: unknown }>['IndexStmt'],
+  catalog: Catalog,
+): TableLock[] {
+  const table = relationKey(relation)
+  const mode = concurrent ? 'share update exclusive' : 'share'
+  return [...lock(table, mode), ...(relation?.inh ? lockPartitions(table, mode, catalog) : [])]
+}
+
 function ofCreateTable(
   {
     inhRelations = [],
@@ -211,9 +295,14 @@ function ofDrop(
         return lock(name, 'access exclusive')
       case 'OBJECT_INDEX': {
         const owner = indexOwner(name, catalog)
-        return owner ? lock(owner.table, concurrent ? 'share update exclusive' : 'access exclusive') : []
+        const mode = concurrent ? 'share update exclusive' : 'access exclusive'
+        return owner ? [...lock(owner.table, mode), ...lockPartitions(owner.table, mode, catalog)] : []
       }
-      case 'OBJECT_TRIGGER':
+      case 'OBJECT_TRIGGER': {
+        const owner = typeKey(names.slice(0, -1))
+        const mode = 'access exclusive'
+        return [...lock(owner, mode), ...lockTriggers(owner, names.at(-1), mode, catalog)]
+      }
       case 'OBJECT_POLICY':
       case 'OBJECT_RULE':
         return lock(typeKey(names.slice(0, -1)), 'access exclusive')
@@ -230,6 +319,7 @@ function dropTableLocks(name: string, catalog: Catalog): TableLock[] {
   const parents = table?.partitionOf ? [table.partitionOf] : []
   return [
     ...[name, ...targets, ...parents].flatMap((own) => lock(own, 'access exclusive')),
+    ...lockPartitions(name, 'access exclusive', catalog),
     ...parents.flatMap((parent) => defaultPartitionLock(parent, catalog)),
   ]
 }
