@@ -21682,6 +21682,7 @@ create table if not exists blood_bank.blood_requests (
   requested_by uuid not null,
   consent_id uuid,
   emergency_release_by uuid,
+  emergency_release_at timestamptz,
   emergency_reason text,
   status_reason text,
   status text not null default 'requested',
@@ -21717,7 +21718,7 @@ create table if not exists blood_bank.blood_requests (
     or emergency_release_by is not null
   ),
   constraint blood_requests_emergency_release_has_reason check (
-    (emergency_release_by is null) = (emergency_reason is null)
+    num_nulls(emergency_release_by, emergency_release_at, emergency_reason) in (0, 3)
   ),
   constraint blood_requests_end_has_reason check (
     status not in ('rejected', 'cancelled', 'closed') or status_reason is not null
@@ -21771,6 +21772,7 @@ comment on column blood_bank.blood_requests.sample_id is 'class=phi;about=Sample
 comment on column blood_bank.blood_requests.requested_by is 'class=operational;about=Doctor who asks.';
 comment on column blood_bank.blood_requests.consent_id is 'class=phi;about=Consent of the patient to the transfusion.';
 comment on column blood_bank.blood_requests.emergency_release_by is 'class=operational;about=Doctor who takes the responsibility for units without a compatible crossmatch.';
+comment on column blood_bank.blood_requests.emergency_release_at is 'class=phi;about=When that doctor ordered it; what the patient says afterwards counts again.';
 comment on column blood_bank.blood_requests.emergency_reason is 'class=phi;about=Why that doctor could not wait.';
 comment on column blood_bank.blood_requests.status_reason is 'class=phi;about=Why the request was rejected, cancelled or closed.';
 comment on column blood_bank.blood_requests.status is 'class=phi;about=requested, accepted, partially_issued, fulfilled, closed, rejected or cancelled.';
@@ -21960,6 +21962,7 @@ create table if not exists blood_bank.blood_issues (
     or (num_nulls(bedside_check1_by, bedside_check2_by) = 0 and bedside_check1_by <> bedside_check2_by)
   ),
   constraint blood_issues_checked_before_start check (started_at is null or bedside_check2_by is not null),
+  constraint blood_issues_start_after_issue check (started_at >= issued_at),
   constraint blood_issues_running_has_started check (
     status not in ('transfusing', 'stopped', 'completed') or started_at is not null
   ),
@@ -51776,28 +51779,33 @@ create or replace function blood_bank.order_emergency_release(p_request_id uuid,
 as $$
 declare
   v_request blood_bank.blood_requests := blood_bank.lock_request(p_request_id);
+  v_word record := blood_bank.last_word(v_request, now());
 begin
-  if v_request.emergency_release_by = p_doctor_id then
+  if
+    v_request.emergency_release_by = p_doctor_id
+    and (coalesce(v_word.permits, true) or v_word.said_at <= v_request.emergency_release_at)
+  then
     return v_request;
   end if;
   if nullif(btrim(p_reason), '') is null then
     raise exception 'emergency release of request % needs a reason', p_request_id
       using errcode = 'IM002', hint = 'say in p_reason why the patient cannot wait';
   end if;
-  if v_request.status not in ('requested', 'accepted', 'partially_issued') then
+  -- of a fulfilled request units may be out that wait for the transfusion
+  if v_request.status not in ('requested', 'accepted', 'partially_issued', 'fulfilled') then
     raise exception 'blood request % is %', p_request_id, v_request.status
       using errcode = 'IM360', hint = 'make a new request';
   end if;
   perform core.set_reason(p_reason);
   update blood_bank.blood_requests r
-  set emergency_release_by = p_doctor_id, emergency_reason = p_reason
+  set emergency_release_by = p_doctor_id, emergency_release_at = now(), emergency_reason = p_reason
   where r.tenant_id = v_request.tenant_id and r.id = v_request.id
   returning r.* into v_request;
   return v_request;
 end
 $$;
 
-comment on function blood_bank.order_emergency_release(uuid, uuid, text) is 'about=A named doctor takes the responsibility for units of a request that have no compatible crossmatch, or that differ in RhD. IM002 no reason, IM005 no such request, IM360 the request is over.';
+comment on function blood_bank.order_emergency_release(uuid, uuid, text) is 'about=A named doctor takes the responsibility for units of a request that have no compatible crossmatch, or that differ in RhD, or that the patient has refused until now. The same doctor again: the same release, unless the patient has refused since. IM002 no reason, IM005 no such request, IM360 the request is over.';
 
 create or replace function blood_bank.accept_request(p_request_id uuid) returns blood_bank.blood_requests
   language plpgsql
@@ -52172,29 +52180,64 @@ $$;
 
 comment on function blood_bank.count_issued(blood_bank.blood_requests, int) is 'about=Changes the count of a request that the caller has locked; its state follows.';
 
-create or replace function blood_bank.is_permitted(p_request blood_bank.blood_requests) returns boolean
+create or replace function blood_bank.last_word(
+  p_request blood_bank.blood_requests,
+  p_at timestamptz,
+  out permits boolean,
+  out said_at timestamptz
+) returns record
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_people uuid[] := patient.ids_of(p_request.patient_id);
-  v_decision text;
 begin
-  select c.decision into v_decision
-  from compliance.consents c
+  select w.permits and not w.is_taken_back, w.said_at into permits, said_at
+  from (
+    select
+      c.decision = 'permit' as permits,
+      coalesce(c.withdrawn_at <= p_at, false) as is_taken_back,
+      case when c.withdrawn_at <= p_at then c.withdrawn_at else c.given_at end as said_at,
+      c.expires_at
+    from compliance.consents c
+    where
+      c.tenant_id = p_request.tenant_id and c.patient_id = any (v_people) and c.kind = 'transfusion'
+      and c.status in ('active', 'withdrawn', 'expired') and c.given_at <= p_at
+      and (c.encounter_id is null or c.encounter_id = p_request.encounter_id)
+  ) w
   where
-    c.tenant_id = p_request.tenant_id and c.patient_id = any (v_people) and c.kind = 'transfusion' and c.status = 'active'
-    and (c.expires_at is null or c.expires_at > now())
-    and (c.encounter_id is null or c.encounter_id = p_request.encounter_id)
-  order by c.given_at desc, c.decision
+    -- who takes a consent back refuses; who takes a denial back has said nothing
+    case when w.is_taken_back then w.permits else w.expires_at is null or w.expires_at > p_at end
+  order by w.said_at desc, 1
   limit 1;
-  -- a request that named a consent rests on it
-  return coalesce(v_decision = 'permit', p_request.consent_id is null);
 end
 $$;
 
-comment on function blood_bank.is_permitted(blood_bank.blood_requests) is 'about=Whether the newest word in force of the patient on transfusions, for the encounter or for any, permits them; where nothing is in force, whether the request named no consent.';
+comment on function blood_bank.last_word(blood_bank.blood_requests, timestamptz) is 'about=What the patient had said last on transfusions by an instant, for the encounter or for any, and when: given, denied or taken back. Null and null where nothing is in force.';
+
+create or replace function blood_bank.consent_warning(p_request blood_bank.blood_requests, p_at timestamptz) returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_word record := blood_bank.last_word(p_request, p_at);
+begin
+  -- a request that named a consent rests on it
+  if coalesce(v_word.permits, p_request.consent_id is null) then
+    return null;
+  end if;
+  -- the doctor answers for what was known, not for what the patient says afterwards
+  if p_request.emergency_release_at is null or p_request.emergency_release_at < v_word.said_at then
+    raise exception 'the patient of request % does not consent to a transfusion any more', p_request.id
+      using errcode = 'IM006', hint = 'record a new consent of kind transfusion, or have a doctor order emergency release';
+  end if;
+  return 'without_consent';
+end
+$$;
+
+comment on function blood_bank.consent_warning(blood_bank.blood_requests, timestamptz) is 'about=Null when the patient permits a transfusion at an instant, or nothing is in force and the request named no consent; without_consent when a doctor answers for it, who ordered emergency release after the refusal. IM006 else.';
 
 create or replace function blood_bank.issue_unit(
   p_component_id uuid,
@@ -52230,13 +52273,7 @@ begin
     raise exception 'unit % is issued', p_component_id
       using errcode = 'IM354', hint = 'choose another unit';
   end if;
-  if not blood_bank.is_permitted(v_request) then
-    if v_request.emergency_release_by is null then
-      raise exception 'the patient of request % does not consent to a transfusion any more', p_request_id
-        using errcode = 'IM006', hint = 'record a new consent of kind transfusion, or have a doctor order emergency release';
-    end if;
-    v_warnings := array['without_consent'];
-  end if;
+  v_warnings := array[blood_bank.consent_warning(v_request, now())];
   v_unit := blood_bank.keep_unit(v_unit, v_request, p_issued_by, p_reason);
   perform blood_bank.check_request_takes(v_unit, v_request);
   perform blood_bank.check_in_date(v_unit);
@@ -52442,6 +52479,7 @@ as $$
 declare
   v_issue blood_bank.blood_issues := blood_bank.lock_issue(p_issue_id);
   v_unit blood_bank.blood_components := blood_bank.lock_unit(v_issue.component_id);
+  v_warning text;
 begin
   if v_issue.patient_id is distinct from p_patient_id or v_unit.din is distinct from p_din then
     raise exception 'issue % is not this unit for this patient', p_issue_id
@@ -52458,17 +52496,24 @@ begin
     raise exception 'unit % expired at %', v_unit.id, v_unit.expires_at
       using errcode = 'IM351', hint = 'discard it and ask for another unit';
   end if;
+  if v_issue.status = 'issued' then
+    v_warning := blood_bank.consent_warning(blood_bank.lock_request(v_issue.request_id), p_started_at);
+  end if;
   update blood_bank.blood_issues i
   set
     status = 'transfusing', bedside_check1_by = p_check1_by, bedside_check2_by = p_check2_by,
-    pre_vitals = p_pre_vitals, started_at = p_started_at
+    pre_vitals = p_pre_vitals, started_at = p_started_at,
+    warnings = case
+      when v_warning is null or v_warning = any (i.warnings) then i.warnings
+      else i.warnings || v_warning
+    end
   where i.tenant_id = v_issue.tenant_id and i.id = v_issue.id
   returning i.* into v_issue;
   return v_issue;
 end
 $$;
 
-comment on function blood_bank.start_transfusion(uuid, uuid, text, uuid, uuid, jsonb, timestamptz) is 'about=Two different people checked the patient''s wristband (p_patient_id) and the unit''s label (p_din) at the bedside, and the transfusion starts. Asked again: the same issue. IM001 the unit was returned, IM005 no such issue, IM351 expired, IM352 another patient or unit, IM358 not two different people.';
+comment on function blood_bank.start_transfusion(uuid, uuid, text, uuid, uuid, jsonb, timestamptz) is 'about=Two different people checked the patient''s wristband (p_patient_id) and the unit''s label (p_din) at the bedside, and the transfusion starts, unless the patient has denied or withdrawn by p_started_at and no doctor ordered emergency release since (with one: warning without_consent). Asked again: the same issue. IM001 the unit was returned, IM005 no such issue, IM006 the patient denied or withdrew, IM351 expired, IM352 another patient or unit, IM358 not two different people.';
 
 create or replace function blood_bank.stop_transfusion(p_issue_id uuid, p_reason text) returns blood_bank.blood_issues
   language plpgsql
@@ -60279,7 +60324,7 @@ select core.ensure_partitions('blood_bank.component_events', 'month', 1);
 grant usage on schema clinical, compliance, patient to lab_owner;
 grant execute on function patient.ids_of(uuid[]) to lab_owner;
 grant select (tenant_id, id, patient_id) on clinical.encounters to lab_owner;
-grant select (tenant_id, id, patient_id, kind, decision, status, given_at, expires_at, encounter_id)
+grant select (tenant_id, id, patient_id, kind, decision, status, given_at, expires_at, withdrawn_at, encounter_id)
   on compliance.consents to lab_owner;
 
 grant select on blood_bank.stock_by_group to lab_app, lab_ro;

@@ -21,6 +21,7 @@ create table blood_bank.blood_requests (
   requested_by uuid not null,
   consent_id uuid,
   emergency_release_by uuid,
+  emergency_release_at timestamptz,
   emergency_reason text,
   status_reason text,
   status text not null default 'requested',
@@ -56,7 +57,7 @@ create table blood_bank.blood_requests (
     or emergency_release_by is not null
   ),
   constraint blood_requests_emergency_release_has_reason check (
-    (emergency_release_by is null) = (emergency_reason is null)
+    num_nulls(emergency_release_by, emergency_release_at, emergency_reason) in (0, 3)
   ),
   constraint blood_requests_end_has_reason check (
     status not in ('rejected', 'cancelled', 'closed') or status_reason is not null
@@ -114,6 +115,7 @@ comment on column blood_bank.blood_requests.sample_id is 'class=phi;about=Sample
 comment on column blood_bank.blood_requests.requested_by is 'class=operational;about=Doctor who asks.';
 comment on column blood_bank.blood_requests.consent_id is 'class=phi;about=Consent of the patient to the transfusion.';
 comment on column blood_bank.blood_requests.emergency_release_by is 'class=operational;about=Doctor who takes the responsibility for units without a compatible crossmatch.';
+comment on column blood_bank.blood_requests.emergency_release_at is 'class=phi;about=When that doctor ordered it; what the patient says afterwards counts again.';
 comment on column blood_bank.blood_requests.emergency_reason is 'class=phi;about=Why that doctor could not wait.';
 comment on column blood_bank.blood_requests.status_reason is 'class=phi;about=Why the request was rejected, cancelled or closed.';
 comment on column blood_bank.blood_requests.status is 'class=phi;about=requested, accepted, partially_issued, fulfilled, closed, rejected or cancelled.';

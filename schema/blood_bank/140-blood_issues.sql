@@ -41,6 +41,7 @@ create table blood_bank.blood_issues (
     or (num_nulls(bedside_check1_by, bedside_check2_by) = 0 and bedside_check1_by <> bedside_check2_by)
   ),
   constraint blood_issues_checked_before_start check (started_at is null or bedside_check2_by is not null),
+  constraint blood_issues_start_after_issue check (started_at >= issued_at),
   constraint blood_issues_running_has_started check (
     status not in ('transfusing', 'stopped', 'completed') or started_at is not null
   ),

@@ -102,28 +102,33 @@ create function blood_bank.order_emergency_release(p_request_id uuid, p_doctor_i
 as $$
 declare
   v_request blood_bank.blood_requests := blood_bank.lock_request(p_request_id);
+  v_word record := blood_bank.last_word(v_request, now());
 begin
-  if v_request.emergency_release_by = p_doctor_id then
+  if
+    v_request.emergency_release_by = p_doctor_id
+    and (coalesce(v_word.permits, true) or v_word.said_at <= v_request.emergency_release_at)
+  then
     return v_request;
   end if;
   if nullif(btrim(p_reason), '') is null then
     raise exception 'emergency release of request % needs a reason', p_request_id
       using errcode = 'IM002', hint = 'say in p_reason why the patient cannot wait';
   end if;
-  if v_request.status not in ('requested', 'accepted', 'partially_issued') then
+  -- of a fulfilled request units may be out that wait for the transfusion
+  if v_request.status not in ('requested', 'accepted', 'partially_issued', 'fulfilled') then
     raise exception 'blood request % is %', p_request_id, v_request.status
       using errcode = 'IM360', hint = 'make a new request';
   end if;
   perform core.set_reason(p_reason);
   update blood_bank.blood_requests r
-  set emergency_release_by = p_doctor_id, emergency_reason = p_reason
+  set emergency_release_by = p_doctor_id, emergency_release_at = now(), emergency_reason = p_reason
   where r.tenant_id = v_request.tenant_id and r.id = v_request.id
   returning r.* into v_request;
   return v_request;
 end
 $$;
 
-comment on function blood_bank.order_emergency_release(uuid, uuid, text) is 'about=A named doctor takes the responsibility for units of a request that have no compatible crossmatch, or that differ in RhD. IM002 no reason, IM005 no such request, IM360 the request is over.';
+comment on function blood_bank.order_emergency_release(uuid, uuid, text) is 'about=A named doctor takes the responsibility for units of a request that have no compatible crossmatch, or that differ in RhD, or that the patient has refused until now. The same doctor again: the same release, unless the patient has refused since. IM002 no reason, IM005 no such request, IM360 the request is over.';
 
 create function blood_bank.accept_request(p_request_id uuid) returns blood_bank.blood_requests
   language plpgsql

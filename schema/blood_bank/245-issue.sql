@@ -20,29 +20,64 @@ $$;
 
 comment on function blood_bank.count_issued(blood_bank.blood_requests, int) is 'about=Changes the count of a request that the caller has locked; its state follows.';
 
-create function blood_bank.is_permitted(p_request blood_bank.blood_requests) returns boolean
+create function blood_bank.last_word(
+  p_request blood_bank.blood_requests,
+  p_at timestamptz,
+  out permits boolean,
+  out said_at timestamptz
+) returns record
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_people uuid[] := patient.ids_of(p_request.patient_id);
-  v_decision text;
 begin
-  select c.decision into v_decision
-  from compliance.consents c
+  select w.permits and not w.is_taken_back, w.said_at into permits, said_at
+  from (
+    select
+      c.decision = 'permit' as permits,
+      coalesce(c.withdrawn_at <= p_at, false) as is_taken_back,
+      case when c.withdrawn_at <= p_at then c.withdrawn_at else c.given_at end as said_at,
+      c.expires_at
+    from compliance.consents c
+    where
+      c.tenant_id = p_request.tenant_id and c.patient_id = any (v_people) and c.kind = 'transfusion'
+      and c.status in ('active', 'withdrawn', 'expired') and c.given_at <= p_at
+      and (c.encounter_id is null or c.encounter_id = p_request.encounter_id)
+  ) w
   where
-    c.tenant_id = p_request.tenant_id and c.patient_id = any (v_people) and c.kind = 'transfusion' and c.status = 'active'
-    and (c.expires_at is null or c.expires_at > now())
-    and (c.encounter_id is null or c.encounter_id = p_request.encounter_id)
-  order by c.given_at desc, c.decision
+    -- who takes a consent back refuses; who takes a denial back has said nothing
+    case when w.is_taken_back then w.permits else w.expires_at is null or w.expires_at > p_at end
+  order by w.said_at desc, 1
   limit 1;
-  -- a request that named a consent rests on it
-  return coalesce(v_decision = 'permit', p_request.consent_id is null);
 end
 $$;
 
-comment on function blood_bank.is_permitted(blood_bank.blood_requests) is 'about=Whether the newest word in force of the patient on transfusions, for the encounter or for any, permits them; where nothing is in force, whether the request named no consent.';
+comment on function blood_bank.last_word(blood_bank.blood_requests, timestamptz) is 'about=What the patient had said last on transfusions by an instant, for the encounter or for any, and when: given, denied or taken back. Null and null where nothing is in force.';
+
+create function blood_bank.consent_warning(p_request blood_bank.blood_requests, p_at timestamptz) returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_word record := blood_bank.last_word(p_request, p_at);
+begin
+  -- a request that named a consent rests on it
+  if coalesce(v_word.permits, p_request.consent_id is null) then
+    return null;
+  end if;
+  -- the doctor answers for what was known, not for what the patient says afterwards
+  if p_request.emergency_release_at is null or p_request.emergency_release_at < v_word.said_at then
+    raise exception 'the patient of request % does not consent to a transfusion any more', p_request.id
+      using errcode = 'IM006', hint = 'record a new consent of kind transfusion, or have a doctor order emergency release';
+  end if;
+  return 'without_consent';
+end
+$$;
+
+comment on function blood_bank.consent_warning(blood_bank.blood_requests, timestamptz) is 'about=Null when the patient permits a transfusion at an instant, or nothing is in force and the request named no consent; without_consent when a doctor answers for it, who ordered emergency release after the refusal. IM006 else.';
 
 create function blood_bank.issue_unit(
   p_component_id uuid,
@@ -78,13 +113,7 @@ begin
     raise exception 'unit % is issued', p_component_id
       using errcode = 'IM354', hint = 'choose another unit';
   end if;
-  if not blood_bank.is_permitted(v_request) then
-    if v_request.emergency_release_by is null then
-      raise exception 'the patient of request % does not consent to a transfusion any more', p_request_id
-        using errcode = 'IM006', hint = 'record a new consent of kind transfusion, or have a doctor order emergency release';
-    end if;
-    v_warnings := array['without_consent'];
-  end if;
+  v_warnings := array[blood_bank.consent_warning(v_request, now())];
   v_unit := blood_bank.keep_unit(v_unit, v_request, p_issued_by, p_reason);
   perform blood_bank.check_request_takes(v_unit, v_request);
   perform blood_bank.check_in_date(v_unit);

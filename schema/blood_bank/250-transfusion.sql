@@ -17,6 +17,7 @@ as $$
 declare
   v_issue blood_bank.blood_issues := blood_bank.lock_issue(p_issue_id);
   v_unit blood_bank.blood_components := blood_bank.lock_unit(v_issue.component_id);
+  v_warning text;
 begin
   if v_issue.patient_id is distinct from p_patient_id or v_unit.din is distinct from p_din then
     raise exception 'issue % is not this unit for this patient', p_issue_id
@@ -33,17 +34,24 @@ begin
     raise exception 'unit % expired at %', v_unit.id, v_unit.expires_at
       using errcode = 'IM351', hint = 'discard it and ask for another unit';
   end if;
+  if v_issue.status = 'issued' then
+    v_warning := blood_bank.consent_warning(blood_bank.lock_request(v_issue.request_id), p_started_at);
+  end if;
   update blood_bank.blood_issues i
   set
     status = 'transfusing', bedside_check1_by = p_check1_by, bedside_check2_by = p_check2_by,
-    pre_vitals = p_pre_vitals, started_at = p_started_at
+    pre_vitals = p_pre_vitals, started_at = p_started_at,
+    warnings = case
+      when v_warning is null or v_warning = any (i.warnings) then i.warnings
+      else i.warnings || v_warning
+    end
   where i.tenant_id = v_issue.tenant_id and i.id = v_issue.id
   returning i.* into v_issue;
   return v_issue;
 end
 $$;
 
-comment on function blood_bank.start_transfusion(uuid, uuid, text, uuid, uuid, jsonb, timestamptz) is 'about=Two different people checked the patient''s wristband (p_patient_id) and the unit''s label (p_din) at the bedside, and the transfusion starts. Asked again: the same issue. IM001 the unit was returned, IM005 no such issue, IM351 expired, IM352 another patient or unit, IM358 not two different people.';
+comment on function blood_bank.start_transfusion(uuid, uuid, text, uuid, uuid, jsonb, timestamptz) is 'about=Two different people checked the patient''s wristband (p_patient_id) and the unit''s label (p_din) at the bedside, and the transfusion starts, unless the patient has denied or withdrawn by p_started_at and no doctor ordered emergency release since (with one: warning without_consent). Asked again: the same issue. IM001 the unit was returned, IM005 no such issue, IM006 the patient denied or withdrew, IM351 expired, IM352 another patient or unit, IM358 not two different people.';
 
 create function blood_bank.stop_transfusion(p_issue_id uuid, p_reason text) returns blood_bank.blood_issues
   language plpgsql

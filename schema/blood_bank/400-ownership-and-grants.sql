@@ -9,7 +9,7 @@ select core.ensure_partitions('blood_bank.component_events', 'month', 1);
 grant usage on schema clinical, compliance, patient to lab_owner;
 grant execute on function patient.ids_of(uuid[]) to lab_owner;
 grant select (tenant_id, id, patient_id) on clinical.encounters to lab_owner;
-grant select (tenant_id, id, patient_id, kind, decision, status, given_at, expires_at, encounter_id)
+grant select (tenant_id, id, patient_id, kind, decision, status, given_at, expires_at, withdrawn_at, encounter_id)
   on compliance.consents to lab_owner;
 
 grant select on blood_bank.stock_by_group to lab_app, lab_ro;

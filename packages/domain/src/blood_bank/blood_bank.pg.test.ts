@@ -22,6 +22,7 @@ import {
   UnitIncompatibleError,
 } from '@imhotep/postgres'
 import { contextOf } from '../../../../tests/support/tenants.ts'
+import { withdrawConsent } from '../compliance/consents.ts'
 import {
   addDonation,
   addDonor,
@@ -706,21 +707,54 @@ test('issueUnit: what the patient says of transfusions until the unit leaves cou
   const request = await ask({ consentId })
   const withoutConsent = await ask()
   assert.deepEqual((await give(request)).warnings, [])
+  assert.deepEqual((await give(withoutConsent)).warnings, [])
 
   await bank.force(
     `update compliance.consents set status = 'withdrawn', withdrawn_at = now() where tenant_id = $1 and id = $2`,
     [bank.tenant, consentId],
   )
   await assert.rejects(give(request), NotPermittedError)
-  assert.deepEqual((await give(withoutConsent)).warnings, [], 'nothing was said')
-
-  await decide(patientId, 'deny', { daysAgo: 4 })
-  await assert.rejects(give(withoutConsent), NotPermittedError)
+  await assert.rejects(give(withoutConsent), NotPermittedError, 'what is taken back is refused')
   await run((tx) => orderEmergencyRelease(tx, request.id, bank.doctor, 'exsanguination'))
   assert.deepEqual((await give(request)).warnings, ['without_consent'])
 
-  await decide(patientId, 'permit', { daysAgo: 1 })
+  await decide(patientId, 'permit', { daysAgo: 0 })
   assert.deepEqual((await give(withoutConsent)).warnings, [], 'the patient has said yes since')
+})
+
+test('startTransfusion: what is refused after the issue, or after an emergency release, needs a release since (IM006)', async () => {
+  const recipient = await addRecipient(bank, 'B-')
+  const { patientId, encounterId } = recipient
+  const consentId = await decide(patientId, 'permit')
+  const asked = { component: 'FFP', units: 1, indication: 'DIC', requestedBy: bank.doctor, consentId } as const
+  const request = await run(async (tx) => {
+    const { id } = await requestBlood(tx, { patientId, encounterId, ...asked })
+    return acceptRequest(tx, id)
+  })
+  const unit = await addUnit(bank, 'B-', 'FFP')
+  const issued = await issue(unit, request, 'chosen')
+  const checks = { issueId: issued.id, patientId, din: unit.din, check1By: staff[3], check2By: staff[4] }
+  const start = () => run((tx) => startTransfusion(tx, checks))
+  const release = () => run((tx) => orderEmergencyRelease(tx, request.id, bank.doctor, 'exsanguination'))
+  await assert.rejects(
+    run((tx) => startTransfusion(tx, { ...checks, startedAt: new Date(issued.issuedAt.getTime() - 60_000) })),
+    { constraint: 'blood_issues_start_after_issue' },
+  )
+
+  await run((tx) => withdrawConsent(tx, consentId))
+  await assert.rejects(start(), NotPermittedError)
+  const first = await release()
+  assert.deepEqual(await release(), first)
+  await decide(patientId, 'deny', { daysAgo: 0 })
+  await assert.rejects(start(), NotPermittedError, 'the release is older than the denial')
+  const second = await release()
+  const started = await start()
+  await decide(patientId, 'deny', { daysAgo: 0 })
+
+  assert.ok(first.emergencyReleaseAt !== null && second.emergencyReleaseAt !== null)
+  assert.ok(first.emergencyReleaseAt < second.emergencyReleaseAt)
+  assert.deepEqual([started.status, started.warnings], ['transfusing', ['without_consent']])
+  assert.deepEqual(await start(), started, 'what is said afterwards does not undo the start')
 })
 
 test('reactions: reporting one stops the transfusion; it is investigated, concluded and closed', async () => {

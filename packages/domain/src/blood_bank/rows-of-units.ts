@@ -47,6 +47,7 @@ export interface BloodRequest {
   readonly unitsIssued: number
   readonly urgency: BloodUrgency
   readonly emergencyReleaseBy: string | null
+  readonly emergencyReleaseAt: Date | null
   readonly status: 'requested' | 'accepted' | 'partially_issued' | 'fulfilled' | 'closed' | 'rejected' | 'cancelled'
   readonly rowVersion: number
 }
@@ -54,7 +55,7 @@ export interface BloodRequest {
 export const requestColumns = `
   id, request_number as "requestNumber", patient_id as "patientId", encounter_id as "encounterId", component,
   units_requested as "unitsRequested", units_issued as "unitsIssued", urgency,
-  emergency_release_by as "emergencyReleaseBy", status, row_version as "rowVersion"`
+  emergency_release_by as "emergencyReleaseBy", emergency_release_at as "emergencyReleaseAt", status, row_version as "rowVersion"`
 
 /** A crossmatch as the operations return it. */
 export interface BloodCrossmatch {

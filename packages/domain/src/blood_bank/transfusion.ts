@@ -19,8 +19,8 @@ export const startTransfusionSql = `select ${issueColumns}\nfrom blood_bank.star
 
 /**
  * Two different people checked wristband and label at the bedside, and the transfusion starts.
- * @throws IllegalTransitionError (IM001), NotFoundError (IM005), UnitExpiredError (IM351), UnitIncompatibleError
- * (IM352), SecondCheckerError (IM358)
+ * @throws IllegalTransitionError (IM001), NotFoundError (IM005), NotPermittedError (IM006), UnitExpiredError (IM351),
+ * UnitIncompatibleError (IM352), SecondCheckerError (IM358)
  */
 export async function startTransfusion(tx: Transaction, input: StartTransfusionInput): Promise<BloodIssue> {
   return single(
