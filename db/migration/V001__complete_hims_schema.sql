@@ -42801,6 +42801,22 @@ $$;
 
 comment on function billing.find_price(uuid, uuid, text, uuid, date) is 'about=Price of one unit and discount in percent of the most particular tariff of that day: payer counts before class of care, class before clinic; without a tariff the base price. IM003, IM005 no such charge.';
 
+create or replace function billing.without_tax(p_total numeric, p_tax_rate numeric) returns numeric
+  language plpgsql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_factor numeric := 1 + p_tax_rate / 100;
+  v_taxable numeric := round(p_total / v_factor, 2);
+begin
+  return v_taxable - case when round(v_taxable * v_factor, 2) > p_total then 0.01 else 0 end;
+end
+$$;
+
+comment on function billing.without_tax(numeric, numeric) is 'about=What is taxed of an amount with the tax in it: with its tax again it is that amount, or one hundredth less where none makes it up, and never more.';
+
 -- Charging: one row per source event and charge, priced when it is made. The account's row is locked, so its totals and
 -- what a package still includes are right under any number of writers.
 create or replace function billing.package_with_room(
@@ -42896,6 +42912,7 @@ declare
   v_care_class text;
   v_price record;
   v_discount numeric;
+  v_discount_reason text;
   v_tax numeric;
   v_package uuid;
   v_item billing.charge_items;
@@ -42937,11 +42954,16 @@ begin
     p_charge_id, v_account.payer_id, v_care_class, v_account.clinic_id,
     billing.clinic_date(v_account.clinic_id, coalesce(p_occurred_at, now()))
   ) f;
-  if p_unit_price is not null then
-    v_price.unit_price := p_unit_price;
-    v_price.discount_pct := 0;
+  if p_unit_price is null then
+    v_discount := round(p_quantity * v_price.unit_price * v_price.discount_pct / 100, 2);
+    v_discount_reason := 'tariff';
+  else
+    -- a retail price has the tax in it; the discount makes up for the rounding of one unit
+    v_price.unit_price := ceil(p_unit_price / (1 + v_charge.gst_rate / 100) * 100) / 100;
+    v_discount := round(p_quantity * v_price.unit_price, 2)
+      - billing.without_tax(round(p_quantity * p_unit_price, 2), v_charge.gst_rate);
+    v_discount_reason := 'rounding';
   end if;
-  v_discount := round(p_quantity * v_price.unit_price * v_price.discount_pct / 100, 2);
   v_tax := round((p_quantity * v_price.unit_price - v_discount) * v_charge.gst_rate / 100, 2);
   if v_charge.kind <> 'package' then
     v_package := billing.package_with_room(p_account_id, p_charge_id, v_charge.code, p_quantity);
@@ -42954,7 +42976,7 @@ begin
   values (
     v_tenant, p_account_id, p_charge_id, v_account.patient_id, v_account.encounter_id, p_source_type, p_source_id,
     coalesce(p_occurred_at, now()), p_quantity, v_price.unit_price, v_discount, v_charge.gst_rate, v_tax,
-    round(p_quantity * v_price.unit_price, 2) - v_discount + v_tax, case when v_discount > 0 then 'tariff' end,
+    round(p_quantity * v_price.unit_price, 2) - v_discount + v_tax, case when v_discount > 0 then v_discount_reason end,
     v_package, case when v_package is null then 'billable' else 'not_billable' end
   )
   -- two accounts may race for one source: the key decides, and the loser is told
@@ -42973,14 +42995,15 @@ begin
 end
 $$;
 
-comment on function billing.add_charge(uuid, uuid, text, uuid, numeric, timestamptz, numeric) is 'about=Charges what a source row caused (source type is its table, or manual) to an account, at the tariff of payer, class of care, clinic and day; drugs and consumables may carry the price of their batch. A charge that a package on the account includes becomes not_billable, and a package takes in what was charged before. The same source and charge again returns the same row. IM003, IM005 no such account or charge, IM557 charged already with another quantity or account, IM558 account closed.';
+comment on function billing.add_charge(uuid, uuid, text, uuid, numeric, timestamptz, numeric) is 'about=Charges what a source row caused (source type is its table, or manual) to an account, at the tariff of payer, class of care, clinic and day; drugs and consumables may carry the price of their batch (p_unit_price, tax included as in an MRP), and are billed no more than that. A charge that a package on the account includes becomes not_billable, and a package takes in what was charged before. The same source and charge again returns the same row. IM003, IM005 no such account or charge, IM557 charged already with another quantity or account, IM558 account closed.';
 
 create or replace function billing.charge_encounter(
   p_encounter_id uuid,
   p_charge_code text,
   p_source_type text,
   p_source_id uuid,
-  p_quantity numeric default 1
+  p_quantity numeric default 1,
+  p_unit_price numeric default null
 ) returns uuid
   language plpgsql
   security definer
@@ -42991,10 +43014,11 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_charge_id uuid;
+  v_kind text;
   v_account_id uuid;
   v_item_id uuid;
 begin
-  select c.id into v_charge_id
+  select c.id, c.kind into v_charge_id, v_kind
   from billing.charge_master c
   where c.tenant_id = v_tenant and c.code = p_charge_code and c.active and c.deleted_at is null;
   if not found then
@@ -43014,11 +43038,16 @@ begin
   if not found then
     return null;
   end if;
-  return (billing.add_charge(v_account_id, v_charge_id, p_source_type, p_source_id, p_quantity)).id;
+  return (
+    billing.add_charge(
+      v_account_id, v_charge_id, p_source_type, p_source_id, p_quantity,
+      p_unit_price => case when v_kind in ('drug', 'consumable') then p_unit_price end
+    )
+  ).id;
 end
 $$;
 
-comment on function billing.charge_encounter(uuid, text, text, uuid, numeric) is 'about=For the other modules: charges an encounter by the hospital''s charge code and returns the charge item; the same one when it is repeated. Null when the tenant has no such charge or the encounter no open account: clinical work is never stopped by billing. IM003.';
+comment on function billing.charge_encounter(uuid, text, text, uuid, numeric, numeric) is 'about=For the other modules: charges an encounter by the hospital''s charge code, a drug or consumable at the retail price of its batch where one is given, and returns the charge item; the same one when it is repeated. Null when the tenant has no such charge or the encounter no open account: clinical work is never stopped by billing. IM003.';
 
 -- What may still happen to a charge before it is billed. Order of locks: account, charge item.
 create or replace function billing.lock_charge(p_charge_item_id uuid) returns billing.charge_items
@@ -54097,21 +54126,25 @@ begin
     return 'pending'; -- sold over the counter: billed there
   end if;
   for v_line in
-    select l.id, l.quantity, i.sku
+    select
+      l.id, l.quantity, i.sku,
+      -- a batch without an MRP stands at what it cost, which is no price
+      case when b.mrp is not null or l.unit_price < l.mrp then l.unit_price end as unit_price
     from medication.dispense_items l
     join inventory.items i on i.tenant_id = l.tenant_id and i.id = l.item_id
+    join inventory.batches b on b.tenant_id = l.tenant_id and b.id = l.batch_id
     where l.tenant_id = p_dispense.tenant_id and l.dispense_id = p_dispense.id
     order by l.id
   loop
     v_charged := billing.charge_encounter(
-      v_encounter, v_line.sku, 'medication.dispense_items', v_line.id, v_line.quantity
+      v_encounter, v_line.sku, 'medication.dispense_items', v_line.id, v_line.quantity, v_line.unit_price
     ) is not null and v_charged;
   end loop;
   return case when v_charged then 'charged' else 'pending' end;
 end
 $$;
 
-comment on function medication.charge_lines(medication.dispenses) is 'about=Charges every line to the encounter under the SKU of its item, each once; returns charged, or pending when the hospital has no such charge or the encounter no open account.';
+comment on function medication.charge_lines(medication.dispenses) is 'about=Charges every line to the encounter under the SKU of its item at the price of the line, without one at the tariff, each once; returns charged, or pending when the hospital has no such charge or the encounter no open account.';
 
 create or replace function medication.follow_dispense(p_prescription_id uuid) returns void
   language plpgsql
@@ -60139,7 +60172,7 @@ grant execute on function
   billing.close_account(uuid),
   billing.find_price(uuid, uuid, text, uuid, date),
   billing.add_charge(uuid, uuid, text, uuid, numeric, timestamptz, numeric),
-  billing.charge_encounter(uuid, text, text, uuid, numeric),
+  billing.charge_encounter(uuid, text, text, uuid, numeric, numeric),
   billing.cancel_charge(uuid, text),
   billing.grant_concession(uuid, numeric, text, uuid),
   billing.take_out_of_package(uuid, text),
@@ -60272,7 +60305,7 @@ grant select (tenant_id, id, kind) on device.devices to lab_owner;
 grant select (tenant_id, device_id, performed_at) on device.device_maintenance to lab_owner;
 grant select on core.transition_rules to lab_owner;
 grant execute on function
-  billing.charge_encounter(uuid, text, text, uuid, numeric), billing.cancel_charge(uuid, text)
+  billing.charge_encounter(uuid, text, text, uuid, numeric, numeric), billing.cancel_charge(uuid, text)
 to lab_owner;
 -- whether a sample must be kept: asked before it is disposed of
 do $$
@@ -60400,7 +60433,7 @@ grant execute on function
   inventory.take_back(uuid, uuid, numeric, text, uuid, text, uuid),
   cds.check_medication(uuid, uuid, text, uuid, jsonb),
   cds.count_open_hard_stops(text, uuid),
-  billing.charge_encounter(uuid, text, text, uuid, numeric),
+  billing.charge_encounter(uuid, text, text, uuid, numeric, numeric),
   ehr.sign_record(text, uuid, bytea, text, text, bytea, text)
 to medication_owner;
 

@@ -54,3 +54,19 @@ end
 $$;
 
 comment on function billing.find_price(uuid, uuid, text, uuid, date) is 'about=Price of one unit and discount in percent of the most particular tariff of that day: payer counts before class of care, class before clinic; without a tariff the base price. IM003, IM005 no such charge.';
+
+create function billing.without_tax(p_total numeric, p_tax_rate numeric) returns numeric
+  language plpgsql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_factor numeric := 1 + p_tax_rate / 100;
+  v_taxable numeric := round(p_total / v_factor, 2);
+begin
+  return v_taxable - case when round(v_taxable * v_factor, 2) > p_total then 0.01 else 0 end;
+end
+$$;
+
+comment on function billing.without_tax(numeric, numeric) is 'about=What is taxed of an amount with the tax in it: with its tax again it is that amount, or one hundredth less where none makes it up, and never more.';

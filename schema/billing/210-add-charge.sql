@@ -94,6 +94,7 @@ declare
   v_care_class text;
   v_price record;
   v_discount numeric;
+  v_discount_reason text;
   v_tax numeric;
   v_package uuid;
   v_item billing.charge_items;
@@ -135,11 +136,16 @@ begin
     p_charge_id, v_account.payer_id, v_care_class, v_account.clinic_id,
     billing.clinic_date(v_account.clinic_id, coalesce(p_occurred_at, now()))
   ) f;
-  if p_unit_price is not null then
-    v_price.unit_price := p_unit_price;
-    v_price.discount_pct := 0;
+  if p_unit_price is null then
+    v_discount := round(p_quantity * v_price.unit_price * v_price.discount_pct / 100, 2);
+    v_discount_reason := 'tariff';
+  else
+    -- a retail price has the tax in it; the discount makes up for the rounding of one unit
+    v_price.unit_price := ceil(p_unit_price / (1 + v_charge.gst_rate / 100) * 100) / 100;
+    v_discount := round(p_quantity * v_price.unit_price, 2)
+      - billing.without_tax(round(p_quantity * p_unit_price, 2), v_charge.gst_rate);
+    v_discount_reason := 'rounding';
   end if;
-  v_discount := round(p_quantity * v_price.unit_price * v_price.discount_pct / 100, 2);
   v_tax := round((p_quantity * v_price.unit_price - v_discount) * v_charge.gst_rate / 100, 2);
   if v_charge.kind <> 'package' then
     v_package := billing.package_with_room(p_account_id, p_charge_id, v_charge.code, p_quantity);
@@ -152,7 +158,7 @@ begin
   values (
     v_tenant, p_account_id, p_charge_id, v_account.patient_id, v_account.encounter_id, p_source_type, p_source_id,
     coalesce(p_occurred_at, now()), p_quantity, v_price.unit_price, v_discount, v_charge.gst_rate, v_tax,
-    round(p_quantity * v_price.unit_price, 2) - v_discount + v_tax, case when v_discount > 0 then 'tariff' end,
+    round(p_quantity * v_price.unit_price, 2) - v_discount + v_tax, case when v_discount > 0 then v_discount_reason end,
     v_package, case when v_package is null then 'billable' else 'not_billable' end
   )
   -- two accounts may race for one source: the key decides, and the loser is told
@@ -171,14 +177,15 @@ begin
 end
 $$;
 
-comment on function billing.add_charge(uuid, uuid, text, uuid, numeric, timestamptz, numeric) is 'about=Charges what a source row caused (source type is its table, or manual) to an account, at the tariff of payer, class of care, clinic and day; drugs and consumables may carry the price of their batch. A charge that a package on the account includes becomes not_billable, and a package takes in what was charged before. The same source and charge again returns the same row. IM003, IM005 no such account or charge, IM557 charged already with another quantity or account, IM558 account closed.';
+comment on function billing.add_charge(uuid, uuid, text, uuid, numeric, timestamptz, numeric) is 'about=Charges what a source row caused (source type is its table, or manual) to an account, at the tariff of payer, class of care, clinic and day; drugs and consumables may carry the price of their batch (p_unit_price, tax included as in an MRP), and are billed no more than that. A charge that a package on the account includes becomes not_billable, and a package takes in what was charged before. The same source and charge again returns the same row. IM003, IM005 no such account or charge, IM557 charged already with another quantity or account, IM558 account closed.';
 
 create function billing.charge_encounter(
   p_encounter_id uuid,
   p_charge_code text,
   p_source_type text,
   p_source_id uuid,
-  p_quantity numeric default 1
+  p_quantity numeric default 1,
+  p_unit_price numeric default null
 ) returns uuid
   language plpgsql
   security definer
@@ -189,10 +196,11 @@ as $$
 declare
   v_tenant uuid := core.require_tenant();
   v_charge_id uuid;
+  v_kind text;
   v_account_id uuid;
   v_item_id uuid;
 begin
-  select c.id into v_charge_id
+  select c.id, c.kind into v_charge_id, v_kind
   from billing.charge_master c
   where c.tenant_id = v_tenant and c.code = p_charge_code and c.active and c.deleted_at is null;
   if not found then
@@ -212,8 +220,13 @@ begin
   if not found then
     return null;
   end if;
-  return (billing.add_charge(v_account_id, v_charge_id, p_source_type, p_source_id, p_quantity)).id;
+  return (
+    billing.add_charge(
+      v_account_id, v_charge_id, p_source_type, p_source_id, p_quantity,
+      p_unit_price => case when v_kind in ('drug', 'consumable') then p_unit_price end
+    )
+  ).id;
 end
 $$;
 
-comment on function billing.charge_encounter(uuid, text, text, uuid, numeric) is 'about=For the other modules: charges an encounter by the hospital''s charge code and returns the charge item; the same one when it is repeated. Null when the tenant has no such charge or the encounter no open account: clinical work is never stopped by billing. IM003.';
+comment on function billing.charge_encounter(uuid, text, text, uuid, numeric, numeric) is 'about=For the other modules: charges an encounter by the hospital''s charge code, a drug or consumable at the retail price of its batch where one is given, and returns the charge item; the same one when it is repeated. Null when the tenant has no such charge or the encounter no open account: clinical work is never stopped by billing. IM003.';

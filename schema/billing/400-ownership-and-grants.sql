@@ -24,7 +24,7 @@ grant execute on function
   billing.close_account(uuid),
   billing.find_price(uuid, uuid, text, uuid, date),
   billing.add_charge(uuid, uuid, text, uuid, numeric, timestamptz, numeric),
-  billing.charge_encounter(uuid, text, text, uuid, numeric),
+  billing.charge_encounter(uuid, text, text, uuid, numeric, numeric),
   billing.cancel_charge(uuid, text),
   billing.grant_concession(uuid, numeric, text, uuid),
   billing.take_out_of_package(uuid, text),

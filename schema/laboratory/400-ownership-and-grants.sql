@@ -16,7 +16,7 @@ grant select (tenant_id, id, kind) on device.devices to lab_owner;
 grant select (tenant_id, device_id, performed_at) on device.device_maintenance to lab_owner;
 grant select on core.transition_rules to lab_owner;
 grant execute on function
-  billing.charge_encounter(uuid, text, text, uuid, numeric), billing.cancel_charge(uuid, text)
+  billing.charge_encounter(uuid, text, text, uuid, numeric, numeric), billing.cancel_charge(uuid, text)
 to lab_owner;
 -- whether a sample must be kept: asked before it is disposed of
 do $$

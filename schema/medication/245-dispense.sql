@@ -148,21 +148,25 @@ begin
     return 'pending'; -- sold over the counter: billed there
   end if;
   for v_line in
-    select l.id, l.quantity, i.sku
+    select
+      l.id, l.quantity, i.sku,
+      -- a batch without an MRP stands at what it cost, which is no price
+      case when b.mrp is not null or l.unit_price < l.mrp then l.unit_price end as unit_price
     from medication.dispense_items l
     join inventory.items i on i.tenant_id = l.tenant_id and i.id = l.item_id
+    join inventory.batches b on b.tenant_id = l.tenant_id and b.id = l.batch_id
     where l.tenant_id = p_dispense.tenant_id and l.dispense_id = p_dispense.id
     order by l.id
   loop
     v_charged := billing.charge_encounter(
-      v_encounter, v_line.sku, 'medication.dispense_items', v_line.id, v_line.quantity
+      v_encounter, v_line.sku, 'medication.dispense_items', v_line.id, v_line.quantity, v_line.unit_price
     ) is not null and v_charged;
   end loop;
   return case when v_charged then 'charged' else 'pending' end;
 end
 $$;
 
-comment on function medication.charge_lines(medication.dispenses) is 'about=Charges every line to the encounter under the SKU of its item, each once; returns charged, or pending when the hospital has no such charge or the encounter no open account.';
+comment on function medication.charge_lines(medication.dispenses) is 'about=Charges every line to the encounter under the SKU of its item at the price of the line, without one at the tariff, each once; returns charged, or pending when the hospital has no such charge or the encounter no open account.';
 
 create function medication.follow_dispense(p_prescription_id uuid) returns void
   language plpgsql

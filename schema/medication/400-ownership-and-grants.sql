@@ -28,7 +28,7 @@ grant execute on function
   inventory.take_back(uuid, uuid, numeric, text, uuid, text, uuid),
   cds.check_medication(uuid, uuid, text, uuid, jsonb),
   cds.count_open_hard_stops(text, uuid),
-  billing.charge_encounter(uuid, text, text, uuid, numeric),
+  billing.charge_encounter(uuid, text, text, uuid, numeric, numeric),
   ehr.sign_record(text, uuid, bytea, text, text, bytea, text)
 to medication_owner;
 

@@ -3896,6 +3896,27 @@ comment on column facility.clinics.gstin is 'class=operational;about=Goods and S
 comment on column facility.clinics.state_code is 'class=operational;about=State by its GST or ISO 3166-2 code.';
 comment on column facility.clinics.deleted_at is 'class=operational;about=When the row was deleted; the row itself stays.';
 
+create or replace view inventory.batches with (security_invoker = true) as
+select
+  r.tenant_id,
+  r.entity_id as id,
+  (r.attrs ->> 'item_id')::uuid as item_id,
+  r.attrs ->> 'batch_no' as batch_no,
+  (r.attrs ->> 'expiry_on')::date as expiry_on,
+  (r.attrs ->> 'mrp')::numeric(14,2) as mrp,
+  r.attrs ->> 'status' as status
+from core.entity_refs r
+where r.entity_type = 'inventory.batches' and (r.lifecycle <> 'deleted');
+
+comment on view inventory.batches is 'about=What the service inventory publishes of inventory.batches, kept by its events.';
+comment on column inventory.batches.tenant_id is 'class=operational;about=The tenant that the row belongs to; null in a tenant-or-global table means shared by all.';
+comment on column inventory.batches.id is 'class=operational;about=Identity of the row, a UUID version 7.';
+comment on column inventory.batches.item_id is 'class=operational;about=The item.';
+comment on column inventory.batches.batch_no is 'class=operational;about=Batch or lot number as printed.';
+comment on column inventory.batches.expiry_on is 'class=operational;about=Last day of use.';
+comment on column inventory.batches.mrp is 'class=operational;about=Maximum retail price of a base unit, where the law knows one.';
+comment on column inventory.batches.status is 'class=operational;about=quarantine (not released yet), available, hold, recalled, expired, rejected, destroyed or returned_to_vendor; changed by operations.';
+
 create or replace view inventory.items with (security_invoker = true) as
 select
   r.tenant_id,
@@ -7104,9 +7125,13 @@ begin
     return 'pending'; -- sold over the counter: billed there
   end if;
   for v_line in
-    select l.id, l.quantity, i.sku
+    select
+      l.id, l.quantity, i.sku,
+      -- a batch without an MRP stands at what it cost, which is no price
+      case when b.mrp is not null or l.unit_price < l.mrp then l.unit_price end as unit_price
     from medication.dispense_items l
     join inventory.items i on i.tenant_id = l.tenant_id and i.id = l.item_id
+    join inventory.batches b on b.tenant_id = l.tenant_id and b.id = l.batch_id
     where l.tenant_id = p_dispense.tenant_id and l.dispense_id = p_dispense.id
     order by l.id
   loop
@@ -7114,7 +7139,7 @@ begin
       'charge', v_line.id, 'charge.requested.v1',
       pg_catalog.jsonb_build_object(
         'encounter_id', v_encounter, 'code', v_line.sku, 'source_type', 'medication.dispense_items',
-        'source_id', v_line.id, 'quantity', v_line.quantity
+        'source_id', v_line.id, 'quantity', v_line.quantity, 'unit_price', v_line.unit_price
       )
     );
   end loop;
@@ -7122,7 +7147,7 @@ begin
 end
 $$;
 
-comment on function medication.charge_lines(medication.dispenses) is 'about=Charges every line to the encounter under the SKU of its item, each once; returns charged, or pending when the hospital has no such charge or the encounter no open account.';
+comment on function medication.charge_lines(medication.dispenses) is 'about=Charges every line to the encounter under the SKU of its item at the price of the line, without one at the tariff, each once; returns charged, or pending when the hospital has no such charge or the encounter no open account.';
 
 create or replace function medication.follow_dispense(p_prescription_id uuid) returns void
   language plpgsql
@@ -8027,6 +8052,7 @@ grant select on
   clinical.encounters,
   compliance.legal_holds,
   facility.clinics,
+  inventory.batches,
   inventory.items,
   patient.patients,
   workforce.doctors,

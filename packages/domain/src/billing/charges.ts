@@ -58,7 +58,7 @@ export interface AddChargeInput {
   readonly quantity?: string | number
   /** Its day decides the price. Default: now. */
   readonly occurredAt?: Date
-  /** The price of the batch; only for drugs and consumables. */
+  /** The price of the batch, tax included; only for drugs and consumables. */
   readonly unitPrice?: string
 }
 
@@ -82,14 +82,16 @@ export interface ChargeEncounterInput {
   readonly sourceId: string
   /** Default 1. */
   readonly quantity?: string | number
+  /** The price of the batch of a drug or consumable, tax included; for anything else, and by default, the tariff. */
+  readonly unitPrice?: string
 }
 
-export const chargeEncounterSql = 'select billing.charge_encounter($1, $2, $3, $4, $5) as "chargeItemId"'
+export const chargeEncounterSql = 'select billing.charge_encounter($1, $2, $3, $4, $5, $6) as "chargeItemId"'
 
 /** Charges an encounter by code; null when there is no such charge or no open account. Again: the same charge item. */
 export async function chargeEncounter(tx: Transaction, input: ChargeEncounterInput): Promise<string | null> {
-  const { encounterId, chargeCode, sourceType, sourceId, quantity = 1 } = input
-  const values = [encounterId, chargeCode, sourceType, sourceId, quantity]
+  const { encounterId, chargeCode, sourceType, sourceId, quantity = 1, unitPrice = null } = input
+  const values = [encounterId, chargeCode, sourceType, sourceId, quantity, unitPrice]
   return single(await tx.query<{ chargeItemId: string | null }>(chargeEncounterSql, values)).chargeItemId
 }
 

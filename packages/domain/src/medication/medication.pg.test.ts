@@ -310,7 +310,7 @@ test('expirePrescriptions: what has lapsed is expired, and cannot be dispensed o
   assert.deepEqual([none, expired], [0, 1])
 })
 
-test('dispense: takes what expires first, counts it, charges it, and completes the prescription with its last piece', async () => {
+test('dispense: takes what expires first, counts it, charges its price, and completes the prescription with its last piece', async () => {
   const { asPharmacist, asSuperuser, storeId, patientId, encounters } = pharmacy
   await empty('ibuprofen')
   const late = await addBatch(pharmacy, 'ibuprofen', 100, 300)
@@ -319,19 +319,19 @@ test('dispense: takes what expires first, counts it, charges it, and completes t
   const { prescriptionId, itemId } = await prescribe(pharmacy, 'ibuprofen', { quantity: 10 })
   await asSuperuser(async (tx) => {
     await tx.query(
-      `insert into billing.charge_master (tenant_id, code, name, kind, base_price)
-       select core.require_tenant(), 'ibuprofen', 'Ibuprofen', 'drug', 9`,
+      `insert into billing.charge_master (tenant_id, code, name, kind, base_price, gst_rate)
+       select core.require_tenant(), 'ibuprofen', 'Ibuprofen', 'drug', 9, 12`,
     )
     await tx.query('select billing.open_account($1, $2)', [patientId, encounters.clinic])
   })
-  const give = (quantity: number, key: string = randomUUID()) =>
+  const give = (quantity: number, key: string = randomUUID(), price: { unitPrice?: string } = {}) =>
     asPharmacist((tx) =>
       dispense(tx, {
         storeLocationId: storeId,
         kind: 'opd',
         key,
         prescriptionId,
-        lines: [{ prescriptionItemId: itemId, quantity }],
+        lines: [{ prescriptionItemId: itemId, quantity, ...price }],
         counselled: true,
       }),
     )
@@ -341,22 +341,33 @@ test('dispense: takes what expires first, counts it, charges it, and completes t
   await assert.rejects(give(5, 'first-dispense'), IdempotencyKeyReusedError)
   await assert.rejects(give(5), OverDispenseError)
   const left = [await onHand(pharmacy, early), await onHand(pharmacy, late), await onHand(pharmacy, tooSoon)]
-  const second = await give(4)
+  await asSuperuser((tx) => tx.query('update inventory.batches set mrp = null where id = $1', [late]))
+  const second = await give(3)
+  const third = await give(1, randomUUID(), { unitPrice: '5' })
   const [after] = await asSuperuser((tx) =>
-    tx.query<{ status: string; charges: number }>(
-      `select p.status, (
-         select count(*)::int from billing.charge_items c
-         join medication.dispense_items l on c.source_id = l.id where l.prescription_item_id = $2
-       ) as charges
-       from medication.prescriptions p where p.id = $1`,
-      [prescriptionId, itemId],
+    tx.query<{ status: string }>('select status from medication.prescriptions where id = $1', [prescriptionId]),
+  )
+  const charges = await asSuperuser((tx) =>
+    tx.query(
+      `select l.quantity::int, c.tax, c.net
+       from billing.charge_items c
+       join medication.dispense_items l on c.source_id = l.id
+       where l.prescription_item_id = $1
+       order by c.id`,
+      [itemId],
     ),
   )
 
   assert.deepEqual(repeated, first)
-  assert.deepEqual([first.status, first.chargeStatus, second.status], ['completed', 'charged', 'completed'])
+  assert.deepEqual([first.status, first.chargeStatus, third.status], ['completed', 'charged', 'completed'])
   assert.deepEqual(left, [0, 98, 50])
-  assert.deepEqual(after, { status: 'completed', charges: 3 })
+  assert.deepEqual([second.chargeStatus, after], ['charged', { status: 'completed' }])
+  assert.deepEqual(charges, [
+    { quantity: 4, tax: '4.29', net: '40.00' }, // MRP of 10, tax included
+    { quantity: 2, tax: '2.14', net: '20.00' },
+    { quantity: 3, tax: '3.24', net: '30.24' }, // no MRP: the tariff of 9, and tax
+    { quantity: 1, tax: '0.54', net: '5.00' }, // what was said at the counter
+  ])
   await assert.rejects(give(1), IllegalTransitionError)
 })
 
