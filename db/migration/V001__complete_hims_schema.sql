@@ -46857,6 +46857,10 @@ begin
   from insurance.insurance_claims c
   where c.tenant_id = v_claim.tenant_id and c.id = v_claim.related_claim_id;
 
+  if v_claim.relation = 'prior' and v_parent.status not in ('approved', 'partially_approved', 'utilised') then
+    raise exception 'claim % follows a pre-authorisation that is %', p_claim_id, v_parent.status
+      using errcode = 'IM606', hint = 'cancel this draft, and draft the claim from the approval that is in force';
+  end if;
   perform insurance.check_has_items(v_claim);
   perform insurance.check_items_approved(v_claim);
   if v_claim.pre_auth_ref is null then
@@ -46914,7 +46918,7 @@ begin
 end
 $$;
 
-comment on function insurance.submit_claim(uuid, text) is 'about=Submits a claim or its resubmission after discharge: only approved lines, guideline met or waived, beneficiary authenticated, papers complete, in time or with a reason. The pre-authorisation is utilised. Submitting again changes nothing. IM001 decided, or the case is not discharged, IM002 late without a reason, IM005 no such claim, IM600 coverage of a claim without approval, IM601 wallet, IM602 not authenticated, IM603 papers or summary missing, IM605 not approved, IM606 does not follow, IM610 guideline.';
+comment on function insurance.submit_claim(uuid, text) is 'about=Submits a claim or its resubmission after discharge: only approved lines, guideline met or waived, beneficiary authenticated, papers complete, in time or with a reason. The pre-authorisation is utilised. Submitting again changes nothing. IM001 decided, or the case is not discharged, IM002 late without a reason, IM005 no such claim, IM600 coverage of a claim without approval, IM601 wallet, IM602 not authenticated, IM603 papers or summary missing, IM605 not approved, IM606 does not follow, or its pre-authorisation is not in force any more, IM610 guideline.';
 
 -- O30: what may follow a submission: a claim after its approval, an enhancement, a resubmission, the answer to a
 -- query, a cancellation, a reprocess. The first three are submissions of their own; the others are new messages about

@@ -666,6 +666,38 @@ test('a claim that is drafted takes over the reference under which its pre-autho
   assert.deepEqual([claim.status, claim.preAuthRef], ['submitted', 'ANEW'])
 })
 
+test('submitClaim: one that was drafted from an approval that another has taken the place of holds nothing (IM606)', async () => {
+  const place = scheme()
+  const { run } = place.hospital
+  const who = await addBeneficiary(place)
+  const { id: caseId } = await openCase(place, who)
+  const preauth = await submitted(place, caseId, 'SG001')
+  await answer(place, preauth.correlationId, approval())
+  const early = await run((tx) => draftFollowUp(tx, preauth.id, 'prior'))
+  const { id: enhancementId } = await run((tx) =>
+    draftFollowUp(tx, preauth.id, 'enhancement', linesOf(place, 'SG001', 'IM001')),
+  )
+  const enhancement = await run((tx) => submitPreauth(tx, enhancementId))
+  await answer(place, enhancement.correlationId, approval({ preAuthRef: 'PA-ENHANCED' }))
+  await run((tx) => startTreatment(tx, caseId))
+  await finishStay(place, who)
+  await approveSummary(place, who)
+  await run((tx) => dischargeCase(tx, caseId))
+  await authenticate(place, who, 'discharge')
+  await addPaper(place, early.id, 'ot_note')
+
+  await assert.rejects(
+    run((tx) => submitClaim(tx, early.id)),
+    SubmissionKindError,
+  )
+  assert.equal(await claimState(early.id), 'draft 0.00')
+  await run((tx) => requestCancellation(tx, early.id, 'enhanced since'))
+  const { id: claimId } = await run((tx) => draftFollowUp(tx, enhancementId, 'prior'))
+  await addPaper(place, claimId, 'ot_note')
+  assert.equal((await run((tx) => submitClaim(tx, claimId))).status, 'submitted')
+  assert.equal(await caseState(caseId), 'claim_initiated 13000.00 0.00')
+})
+
 test('payments: one per transfer and claim, more than approved is disputed and needs a reason', async () => {
   const place = scheme()
   const { run } = place.hospital
