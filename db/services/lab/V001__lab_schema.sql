@@ -10195,7 +10195,7 @@ begin
     raise exception 'a run of control lot % lies in the future', p_qc_lot_id
       using errcode = '22023', hint = 'set the clock of the analyser';
   end if;
-  if v_lot.status = 'retired' or (p_run_at at time zone 'UTC')::date > v_lot.expires_on then
+  if v_lot.status = 'retired' or (p_run_at at time zone core.tenant_zone())::date > v_lot.expires_on then
     raise exception 'control lot % is retired or expired', p_qc_lot_id
       using errcode = 'IM310', hint = 'open another lot';
   end if;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
+import { withTenant } from '@imhotep/kernel'
 import {
   AliquotVolumeError,
   BarcodeTakenError,
@@ -17,7 +18,8 @@ import {
   SampleMoveError,
   StabilityExceededError,
 } from '@imhotep/postgres'
-import { withHospital } from '../hospital.fixture.ts'
+import { contextOf } from '../../../../tests/support/tenants.ts'
+import { useOtherDate, withHospital } from '../hospital.fixture.ts'
 import { single } from '../rows.ts'
 import {
   bringToBench,
@@ -524,6 +526,28 @@ test('recordEqa: a round is judged by its z score and recorded once', () =>
       asFirst((tx) => recordEqa(tx, { ...round, value: 10 })),
       { sqlstate: 'IM011' },
     )
+  }))
+
+test('recordQc: a control lot is in date until the end of its day in the zone of the tenant (IM310)', () =>
+  withLaboratory(async (laboratory) => {
+    const { asFirst, hospital } = laboratory
+    const lot = await openLot(laboratory)
+    const today = await useOtherDate(hospital)
+    const expireOn = (days: number) =>
+      withTenant(hospital.admin, contextOf(hospital.tenant), (tx) =>
+        tx.query(
+          'update laboratory.qc_lots set opened_on = $2::date - 9, expires_on = $2::date + $3::int where id = $1',
+          [lot, today, days],
+        ),
+      )
+
+    await expireOn(-1)
+    await assert.rejects(
+      asFirst((tx) => recordQc(tx, lot, 10, minutesAgo(0))),
+      { sqlstate: 'IM310' },
+    )
+    await expireOn(0)
+    assert.equal((await asFirst((tx) => recordQc(tx, lot, 10, minutesAgo(0)))).qcLotId, lot)
   }))
 
 /** Entered by the first, verified by the second, released by the first. */
