@@ -39,6 +39,19 @@ test('printCatalog: what is repeatable can be run twice', async () => {
   assert.deepEqual(compareCatalogs(catalog, await catalogOf(script, script)), [])
 })
 
+test('printCatalog: keys that say the same are all made', async () => {
+  const catalog = await catalogOf(`
+    create table t (id int constraint t_pkey primary key, a int, b int, constraint t_ab unique (a, b));
+    alter table t add constraint t_id unique (id);
+    alter table t add constraint t_id_late unique (id) deferrable;
+    alter table t add constraint t_ab_again unique (a, b);
+    create table r (id int references t (id));`)
+
+  const script = printedScript(await printCatalog(catalog, { repeatable: true }))
+
+  assert.deepEqual(compareCatalogs(catalog, await catalogOf(script, script)), [])
+})
+
 test('printCatalog: prints the same text for what it has printed', async () => {
   const script = printedScript(await printCatalog(await catalogOf(WORKSHOP), { repeatable: false }))
 

@@ -17,6 +17,21 @@ export function isInsideTable(constraint: Constraint): boolean {
   return constraint.kind !== 'foreign key' && constraint.kind !== 'not null' && constraint.validated
 }
 
+/** True for a key that says what one before it says, or the primary key: one statement makes only one of the two. */
+export function repeatsKey(table: Table, constraint: Constraint): boolean {
+  if (constraint.kind !== 'unique') return false
+  const keys = [...table.constraints.values()]
+  const earlier = keys.slice(0, keys.indexOf(constraint)).filter(({ kind }) => kind === 'unique')
+  return [...keys.filter(({ kind }) => kind === 'primary key'), ...earlier].some(
+    (other) => keyText(other) === keyText(constraint),
+  )
+}
+
+/** A key without its kind and the options of its index, which PostgreSQL does not look at. */
+function keyText({ definition }: Constraint): string {
+  return definition.replace(/^(?:PRIMARY KEY|UNIQUE)\s*/i, '').replace(/ WITH \(.*?\)/i, '')
+}
+
 /** What CREATE TABLE cannot hold, as statements of their own. */
 export function printLateConstraint(table: Table, constraint: Constraint): UnplacedObject {
   const owner = `${table.schema}.${table.name}`

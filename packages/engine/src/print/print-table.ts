@@ -1,7 +1,7 @@
 import { quoteIdentifier, quoteLiteral } from '../bundle/quote.ts'
 import { chooseName } from '../catalog/files/choose-name.ts'
 import type { Catalog, Column, Constraint, Table } from '../catalog/model.ts'
-import { constraintClause, isInsideTable } from './print-constraint.ts'
+import { addConstraintStatement, constraintClause, isInsideTable, repeatsKey } from './print-constraint.ts'
 import { countingClauses } from './print-sequence.ts'
 import { unplaced, type UnplacedObject } from './printed-object.ts'
 import { inParentheses, lowerCase, qualified, quoteKey } from './sql-text.ts'
@@ -18,13 +18,15 @@ export function printTable(catalog: Catalog, table: Table): UnplacedObject {
  */
 export function tableStatements(catalog: Catalog, table: Table): string[] {
   const parent = table.partitionOf === null ? undefined : catalog.tables.get(table.partitionOf)
+  const constraints = [...table.constraints.values()].filter(
+    (constraint) => isInsideTable(constraint) && !isInherited(catalog, table, constraint),
+  )
+  const repeated = constraints.filter((constraint) => repeatsKey(table, constraint))
   const entries = [
     ...[...table.columns.values()].map((column) =>
       columnClause(table, parent ? withoutIdentity(column) : ownPart(catalog, table, column)),
     ),
-    ...[...table.constraints.values()]
-      .filter((constraint) => isInsideTable(constraint) && !isInherited(catalog, table, constraint))
-      .map(constraintClause),
+    ...constraints.filter((constraint) => !repeated.includes(constraint)).map(constraintClause),
   ]
   const kind = table.unlogged ? 'unlogged table' : 'table'
   const list = entries.length === 0 ? '()' : `(\n  ${entries.join(',\n  ')}\n)`
@@ -32,7 +34,8 @@ export function tableStatements(catalog: Catalog, table: Table): string[] {
   const inherits = table.inherits.length === 0 ? '' : ` inherits (${table.inherits.map(quoteKey).join(', ')})`
   const options = table.options.length === 0 ? '' : ` with (${table.options.map(optionText).join(', ')})`
   const create = `create ${kind} ${qualified(table)} ${list}${inherits}${partitioned}${options}`
-  return parent ? [create, attachStatement(table)] : [create]
+  const keys = repeated.map((constraint) => addConstraintStatement(table, constraint))
+  return [create, ...keys, ...(parent ? [attachStatement(table)] : [])]
 }
 
 /** `fillfactor=70` -> `fillfactor = 70`; a value that is no word or number stands in quotes. */
