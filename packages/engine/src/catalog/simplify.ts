@@ -56,6 +56,7 @@ function typeName(type: Tree): unknown {
 }
 
 const RULES: Record<string, (content: Tree) => unknown> = {
+  FuncCall: simplifyCall,
   A_Const: (constant) => ({ constant: constantText(constant) }),
   TypeCast: simplifyCast,
   A_Expr: simplifyOperator,
@@ -113,10 +114,31 @@ const ADDED_CASTS = new Set(
   'text varchar bpchar name citext int2 int4 int8 numeric float4 float8 timestamptz timestamp date oid'.split(' '),
 )
 
+/** `nextval('s')` is kept as `nextval('s'::regclass)`. */
+function simplifyCall(call: Tree): unknown {
+  const { args, ...rest } = plain(call)
+  const text = constantOf((args as unknown[] | undefined)?.[0])
+  const isCounter = COUNTERS.has(path(call['funcname']).at(-1) ?? '') && typeof text === 'string'
+  return { ...rest, args: isCounter ? [relationConstant(text), ...(args as unknown[]).slice(1)] : args }
+}
+
+const COUNTERS = new Set(['nextval', 'currval', 'setval'])
+
+/** A relation's name in a string, folded as PostgreSQL folds it; `public` comes and goes with the search path. */
+function relationConstant(text: string): unknown {
+  const name = text.replace(/"(?:[^"]|"")*"|[^"]+/g, (part) => (part.startsWith('"') ? part : part.toLowerCase()))
+  return { relation: name.trim().replace(/^public\s*\.\s*/, '') }
+}
+
+function constantOf(value: unknown): string | null | undefined {
+  return (value as { constant?: string | null } | null | undefined)?.constant
+}
+
 function simplifyCast(cast: Tree): unknown {
   const argument = simplify(cast['arg'])
   const type = path((cast['typeName'] as Tree)['names']).at(-1) ?? ''
-  const constant = (argument as { constant?: string | null } | null)?.constant
+  const constant = constantOf(argument)
+  if (type === 'regclass' && typeof constant === 'string') return relationConstant(constant)
   if (constant !== undefined)
     return type === 'interval' && constant !== null ? { constant: intervalKey(constant) } : argument
   const isArray = (argument as { A_ArrayExpr?: unknown } | null)?.A_ArrayExpr !== undefined

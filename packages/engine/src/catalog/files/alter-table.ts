@@ -2,6 +2,7 @@ import type { Node } from '../../parse/parser.ts'
 import { path } from '../../parse/references.ts'
 import type { Column, Table } from '../model.ts'
 import { collationName } from './collation-name.ts'
+import { columnDefault } from './column-default.ts'
 import { addColumn, identitySequence } from './columns.ts'
 import { addConstraint, equalKey } from './constraints.ts'
 import { alterConstraint, validateConstraint } from './alter-constraint.ts'
@@ -109,7 +110,8 @@ function alterColumn(fold: Fold, { table, command, text, end, isOnly }: Alter): 
       return true
     case 'AT_ColumnDefault': {
       const source = text.replace(/^.*?\bset\s+default\s+/is, '')
-      return each({ default: def ? qualify(fold, 'expression', source) : null })
+      const type = table.columns.get(name)?.type ?? ''
+      return each({ default: def ? columnDefault(fold, source, type) : null })
     }
     case 'AT_SetNotNull':
     case 'AT_DropNotNull':

@@ -2,6 +2,7 @@ import type { Node } from '../../parse/parser.ts'
 import { path } from '../../parse/references.ts'
 import type { Column, IdentitySequence, Table } from '../model.ts'
 import { collationName } from './collation-name.ts'
+import { columnDefault } from './column-default.ts'
 import { addConstraint, type ConstraintNode } from './constraints.ts'
 import { chooseName } from './choose-name.ts'
 import { positionAt, type Fold } from './fold.ts'
@@ -82,7 +83,7 @@ export function addColumn(fold: Fold, table: Table, node: ColumnDefNode, end: nu
       ? serialDefault(fold, table, name, serial, source)
       : value === null
         ? (before?.default ?? null)
-        : qualify(fold, 'expression', value),
+        : columnDefault(fold, value, type),
     identity: identity ? (identity.generated_when === 'a' ? 'always' : 'by default') : null,
     collation: node.collClause
       ? collationName(fold, path(node.collClause.collname), type)
