@@ -28,7 +28,7 @@ export interface HistoryIndex {
   readonly complete: boolean
   /** Places that create `schema.name` (`schema.table.column`), in running order. */
   creations(kind: ObjectKind, name: string): readonly Creation[]
-  /** Whether a temporary table is called so (without schema): its rows and its end are nobody's business. */
+  /** Whether a temporary relation is called so (without schema): its rows and its end are nobody's business. */
   isTemporary(name: string): boolean
   /** Whether some extension is created with CASCADE: it brings those that it needs along. */
   readonly bringsExtensions: boolean
@@ -85,7 +85,11 @@ function temporaryName({ node }: ParsedStatement): string | null {
         ? node.CreateTableAsStmt.into?.rel
         : 'SelectStmt' in node
           ? node.SelectStmt.intoClause?.rel
-          : undefined
+          : 'CreateSeqStmt' in node
+            ? node.CreateSeqStmt.sequence
+            : 'ViewStmt' in node
+              ? node.ViewStmt.view
+              : undefined
   return relation?.relpersistence === 't' ? (relation.relname ?? null) : null
 }
 
