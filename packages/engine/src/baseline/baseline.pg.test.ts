@@ -43,6 +43,15 @@ test('makeBaseline: the export itself and its baseline make the same schema, onc
   assert.deepEqual(proof, { equal: true, idempotent: true, exact: null, rows: null, differences: [] })
 })
 
+test('proveBaseline: an export that makes public only where it lacks keeps the one of a new database', async () => {
+  const path = join(directory, 'public.sql')
+  writeFileSync(path, 'create schema if not exists public;\ncreate table public.t (id integer);\n')
+
+  const proof = await prove(await makeBaseline(await readDump(path), { owner: 'keep' }))
+
+  assert.deepEqual(proof.differences, [])
+})
+
 test('proveBaseline: a baseline that lost something is found out', async () => {
   const baseline = await make()
   const files = baseline.files.map((file) => ({

@@ -104,7 +104,10 @@ function texts({ files }: Baseline): string[] {
 /** A schema `public` that the export makes takes the place of the one that a new database has. */
 function sourceText(source: readonly ParsedStatement[]): string {
   const makesPublic = source.some(
-    ({ node }) => 'CreateSchemaStmt' in node && node.CreateSchemaStmt.schemaname === 'public',
+    ({ node }) =>
+      'CreateSchemaStmt' in node &&
+      node.CreateSchemaStmt.schemaname === 'public' &&
+      node.CreateSchemaStmt.if_not_exists !== true,
   )
   const start = makesPublic ? ['drop schema if exists public'] : []
   return [...start, ...source.map(({ text }) => text)].map((text) => `${text};\n`).join('')
