@@ -27,6 +27,11 @@ const RULES: [title: string, written: string, expected: string][] = [
   ],
   ['create sequence', 'create sequence a.s', 'create sequence if not exists a.s'],
   ['create schema', 'CREATE SCHEMA a', 'CREATE SCHEMA if not exists a'],
+  [
+    'create schema with what is in it',
+    'create schema a create table b (x int)',
+    "do $$\nbegin\n  if not exists (select from pg_catalog.pg_namespace where nspname = 'a') then\n    create schema a create table b (x int);\n  end if;\nend\n$$",
+  ],
   ['create extension', 'create extension citext', 'create extension if not exists citext'],
   [
     'create materialized view',

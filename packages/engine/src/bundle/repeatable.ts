@@ -31,9 +31,7 @@ function repeatableCreate(statement: ParsedStatement, node: Node): Repeatable | 
       ? { text }
       : insertAt(statement, node.CreateSeqStmt.sequence?.location, 'if not exists ')
   }
-  if ('CreateSchemaStmt' in node) {
-    return node.CreateSchemaStmt.if_not_exists ? { text } : insertBehind(text, ['create', 'schema'], 'if not exists')
-  }
+  if ('CreateSchemaStmt' in node) return repeatableSchema(text, node.CreateSchemaStmt)
   if ('CreateExtensionStmt' in node) {
     return node.CreateExtensionStmt.if_not_exists
       ? { text }
@@ -67,6 +65,16 @@ function repeatableCreate(statement: ParsedStatement, node: Node): Repeatable | 
   if ('DefineStmt' in node && node.DefineStmt.kind === 'OBJECT_AGGREGATE')
     return node.DefineStmt.replace ? { text } : orReplace(text)
   return repeatableType(text, node)
+}
+
+type SchemaNode = Extract<Node, { CreateSchemaStmt: unknown }>['CreateSchemaStmt']
+
+function repeatableSchema(text: string, { if_not_exists, schemaname, authrole, schemaElts }: SchemaNode): Repeatable {
+  if (if_not_exists) return { text }
+  if (!schemaElts?.length) return insertBehind(text, ['create', 'schema'], 'if not exists')
+  // IF NOT EXISTS does not go with what the schema is made with.
+  const name = quoteLiteral(schemaname ?? authrole?.rolename ?? '')
+  return guarded(`not exists (select from pg_catalog.pg_namespace where nspname = ${name})`, text)
 }
 
 function repeatableIndex(text: string, index: Extract<Node, { IndexStmt: unknown }>['IndexStmt']): Repeatable {

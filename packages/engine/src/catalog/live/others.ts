@@ -110,6 +110,10 @@ const collationDefinition = `(
       from pg_catalog.to_jsonb(o) own
     )`
 
+/** Families and classes of two access methods may have one name. */
+const nameOfMethod = (prefix: string) =>
+  `o.${prefix}name || ' using ' || (select amname from pg_catalog.pg_am where oid = o.${prefix}method)`
+
 const operatorDigests = digests(
   valuesOf({
     function: routine('o.oprcode'),
@@ -240,13 +244,8 @@ export const othersQuery = [
   inSchema('collation', 'pg_collation', 'coll', { definition: collationDefinition }),
   inDatabase('access method', 'pg_am', 'o.amname::text', { digests: accessMethodDigests }),
   inSchema('operator', 'pg_operator', 'opr', { name: operatorName, digests: operatorDigests }),
-  ...(['family', 'class'] as const).map((word) => {
-    const prefix = word === 'class' ? 'opc' : 'opf'
-    const name = `o.${prefix}name || ' using ' || (select amname from pg_catalog.pg_am where oid = o.${prefix}method)`
-    return word === 'class'
-      ? inSchema('operator class', 'pg_opclass', prefix, { name, digests: operatorClassDigests })
-      : inSchema('operator family', 'pg_opfamily', prefix, { name, digests: operatorFamilyDigests })
-  }),
+  inSchema('operator family', 'pg_opfamily', 'opf', { name: nameOfMethod('opf'), digests: operatorFamilyDigests }),
+  inSchema('operator class', 'pg_opclass', 'opc', { name: nameOfMethod('opc'), digests: operatorClassDigests }),
   inSchema('text search parser', 'pg_ts_parser', 'prs', { digests: parserDigests }),
   inSchema('text search template', 'pg_ts_template', 'tmpl', { digests: templateDigests }),
   inSchema('text search dictionary', 'pg_ts_dict', 'dict', { digests: dictionaryDigests }),
