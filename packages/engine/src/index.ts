@@ -90,7 +90,7 @@ export { historyOf, readHistory, type MigrationSource } from './migrate/read-his
 export { repairMigration, type RepairOptions, type RepairResult } from './migrate/repair-migration.ts'
 export * from './migrate/errors.ts'
 export * from './migrate/knex/errors.ts'
-export { isKnexMigration, planKnexSources, type PlannedSources } from './migrate/knex/lint-sources.ts'
+export { migrationsAmong, planKnexSources, type PlannedSources } from './migrate/knex/lint-sources.ts'
 export { unifiedDiff } from './migrate/line-diff.ts'
 
 export { applySeeds, type SeedOptions, type SeedResult } from './seed/apply-seeds.ts'

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { basename, dirname, join, posix, relative, resolve, sep } from 'node:path'
+import { dirname, join, posix, relative, resolve, sep } from 'node:path'
 import { promisify } from 'node:util'
-import { isKnexMigration, type Finding, type LintSource } from '@imhotep/engine'
+import { migrationsAmong, type Finding, type LintSource } from '@imhotep/engine'
 import { LintInputError } from '../errors.ts'
 import { findProject } from '../project/project.ts'
 
@@ -27,9 +27,8 @@ export function readLintInputs(paths: readonly string[], cwd: string): LintInput
 }
 
 function migrationsOf(directory: string): string[] {
-  return readdirSync(directory, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.sql') || isKnexMigration(basename(name)))
-    .filter((name) => !name.split(sep).includes('node_modules'))
+  const names = readdirSync(directory, { recursive: true, encoding: 'utf8' })
+  return migrationsAmong(names.filter((name) => !name.split(sep).includes('node_modules')))
     .toSorted()
     .map((name) => join(directory, name))
 }

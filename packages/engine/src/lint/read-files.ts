@@ -17,6 +17,8 @@ import type { LintedFile } from './rule.ts'
 export interface LintSource {
   readonly path: string
   readonly text: string
+  /** Default: what the path says. */
+  readonly name?: MigrationName | undefined
 }
 
 /**
@@ -44,8 +46,8 @@ export async function readFiles(sources: readonly LintSource[], options: LintOpt
   return files
 }
 
-function waysOf({ path, text }: LintSource, { placeholders }: LintOptions) {
-  const name = parseMigrationName(migrationFileName(path))
+function waysOf({ path, text, name: given }: LintSource, { placeholders }: LintOptions) {
+  const name = given ?? parseMigrationName(migrationFileName(path))
   const whole = fillPlaceholders(text, placeholders, basename(path))
   const { up, down } = upAndDown(whole)
   const there = { path, text: up, whole, name, isFilled: whole !== text }

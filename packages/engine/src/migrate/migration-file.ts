@@ -78,6 +78,22 @@ export function isKnexFile(file: string): boolean {
   return KNEX.test(file)
 }
 
+/**
+ * Knex tells its files by their whole names: those that have one number get versions of their own, `20260101120000.1` for
+ * the second in the order of the names.
+ */
+export function withOwnVersions<File extends Pick<MigrationFile, 'file' | 'version'>>(files: readonly File[]): File[] {
+  const counts = new Map<string, number>()
+  const versions = new Map<string, string>()
+  for (const { file, version } of files.toSorted((a, b) => (a.file < b.file ? -1 : 1))) {
+    if (!isKnexFile(file)) continue
+    const count = counts.get(canonicalVersion(version)) ?? 0
+    counts.set(canonicalVersion(version), count + 1)
+    if (count > 0) versions.set(file, `${version}.${count}`)
+  }
+  return files.map((own) => ({ ...own, version: versions.get(own.file) ?? own.version }))
+}
+
 /** The one spelling of a version: `001`, `1` and `1.0` are the same. Names of repeatable files stay as they are. */
 export function canonicalVersion(version: string): string {
   if (!/^\d+(\.\d+)*$/.test(version)) return version

@@ -9,6 +9,7 @@ import {
   migrationFileName,
   parseMigrationName,
   sha256,
+  withOwnVersions,
   type MigrationFile,
 } from './migration-file.ts'
 import { upAndDown } from './up-and-down.ts'
@@ -78,7 +79,7 @@ function orderFiles(sources: readonly FileBytes[]): MigrationFile[] {
     .filter((name) => parseMigrationName(name) === null)
   if (badNames.length > 0) throw new MigrationNameError(badNames.toSorted())
 
-  const files = sources.flatMap(toMigrationFiles).toSorted(compareFiles)
+  const files = withOwnVersions(sources.flatMap(toMigrationFiles)).toSorted(compareFiles)
   for (let n = 1; n < files.length; n++) {
     const [before, file] = [files[n - 1], files[n]]
     if (before && file && compareFiles(before, file) === 0) {

@@ -9,7 +9,7 @@ export interface KnexMigration {
   /** The file's own text; the SQL that it sends is the `text` of the migration. */
   readonly source: string
   readonly project: KnexProject
-  /** False for a file with `config = { transaction: false }`. */
+  /** False for a file with `config = { transaction: false }`, or without one where the knexfile has `disableTransactions`. */
   readonly transaction: boolean
   readonly up: Step
   readonly down: Step | null
@@ -38,7 +38,7 @@ export async function loadMigration(
     path,
     source,
     project,
-    transaction: config?.transaction !== false,
+    transaction: typeof config?.transaction === 'boolean' ? config.transaction : project.knexfile.transactions,
     up: up as Step,
     down: typeof down === 'function' ? (down as Step) : null,
   }

@@ -278,6 +278,53 @@ test('readHistory: names the file that exports no up, and the one that does not 
   )
 })
 
+test('applyMigrations: files of one number run in the order of their names, and Knex finds all of them', () =>
+  withProject(
+    {
+      '20260101100000_b.js': `exports.up = (knex) => knex.raw('create table b (id int references a (id))')
+exports.down = (knex) => knex.raw('drop table b')`,
+      '20260101100000_a.js': `exports.up = (knex) => knex.raw('create table a (id int primary key)')
+exports.down = (knex) => knex.raw('drop table a')`,
+    },
+    async ({ url, directory, db, migrate, knex }) => {
+      const { applied } = await migrate({ keepKnex: true })
+      const [, pending] = (await knex.migrate.list()) as [unknown[], unknown[]]
+      await withScratch(await testServer(), (scratch) =>
+        undoMigrations(url, { directory, to: '20260101100000', scratch }),
+      )
+      const left = await db.query('select version from core.schema_migrations')
+
+      assert.deepEqual(
+        applied.map(({ version, file }) => `${version} ${file}`),
+        ['20260101100000 20260101100000_a.js', '20260101100000.1 20260101100000_b.js'],
+      )
+      assert.deepEqual(pending, [])
+      assert.deepEqual(left, [{ version: '20260101100000' }])
+    },
+  ))
+
+test('applyMigrations: without transactions where the knexfile wants none, but for files that want one', () =>
+  withProject(
+    {
+      '../knexfile.js': 'module.exports = { migrations: { disableTransactions: true } }',
+      '001_a.js': `exports.up = async (knex) => {
+  await knex.raw('create table a (id int)')
+  await knex.raw('create index concurrently a_id on a (id)')
+}`,
+      '002_b.js': `exports.config = { transaction: true }
+exports.up = async (knex) => {
+  await knex.raw('create table b (id int)')
+  await knex.raw('select 1 / 0')
+}`,
+    },
+    async ({ db, migrate }) => {
+      await assert.rejects(migrate(), /division by zero/)
+
+      const [there] = await db.query(`select to_regclass('a_id')::text as a, to_regclass('b')::text as b`)
+      assert.deepEqual(there, { a: 'a_id', b: null })
+    },
+  ))
+
 test('readHistory: writes names as the knexfile of the project does', () =>
   withProject(
     {

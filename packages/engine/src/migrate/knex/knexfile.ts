@@ -11,6 +11,8 @@ export interface Knexfile {
   /** Table of what Knex has applied. */
   readonly tableName: string
   readonly schemaName: string
+  /** False when no file has a transaction unless it asks for one. */
+  readonly transactions: boolean
 }
 
 const NAMES = ['ts', 'mts', 'cts', 'js', 'mjs', 'cjs'].map((extension) => `knexfile.${extension}`)
@@ -27,6 +29,7 @@ export async function readKnexfile(directory: string): Promise<Knexfile> {
     searchPath,
     tableName: text(migrations['tableName']) ?? 'knex_migrations',
     schemaName: text(migrations['schemaName']) ?? searchPath[0] ?? 'public',
+    transactions: migrations['disableTransactions'] !== true,
   }
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { lintFiles } from '../../lint/lint-files.ts'
 import { lintRules } from '../../lint/rules/index.ts'
-import { planKnexSources } from './lint-sources.ts'
+import { migrationsAmong, planKnexSources } from './lint-sources.ts'
 import { withProject } from './project.fixture.ts'
 
 const first = `exports.up = async (knex) => {
@@ -88,4 +88,37 @@ test('planKnexSources: says where a plan depends on rows', async () => {
   })
 
   assert.deepEqual(notes, ['001_a.js:6: not known without a database: rows of: select * from "users"'])
+})
+
+test('planKnexSources: files of one number run in the order of their names, and none is taken for the other', async () => {
+  const { places } = await lint({
+    '20260101000000_002-roles.js': `exports.up = (knex) => knex.raw('create table roles (id int primary key references users (id))')
+exports.down = (knex) => knex.raw('drop table roles')`,
+    '20260101000000_001-users.js': `exports.up = (knex) => knex.raw('create table users (id int primary key)')
+exports.down = (knex) => knex.raw('drop table users')`,
+  })
+
+  const history = places.filter(({ rule }) => /^(version|used|missing|down)-/.test(rule))
+  assert.deepEqual(history, [])
+})
+
+test('planKnexSources: what a call does wrong twice is told once', async () => {
+  const { places } = await lint({
+    '001_a.js': first,
+    '002_b.js': `exports.up = (knex) => knex.raw('drop table users; create table users (id int); drop table users')`,
+  })
+
+  assert.equal(places.filter(({ rule }) => rule === 'table-dropped').length, 1)
+})
+
+test('migrationsAmong: SQL that Knex files read is no migration, SQL files of the same sequence are', () => {
+  const none = ['seed.sql', 'release/tables.sql', 'release/001_tables.sql']
+  const some = ['001_a.js', '002_b.sql', '003_c/migration.sql']
+
+  assert.deepEqual(migrationsAmong([...none, ...some]), some)
+  assert.deepEqual(migrationsAmong(none), none)
+  assert.deepEqual(migrationsAmong(['knex/001_a.ts', 'knex/x/y.sql', 'sql/V1__a.sql']), [
+    'knex/001_a.ts',
+    'sql/V1__a.sql',
+  ])
 })

@@ -1,8 +1,17 @@
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, sep } from 'node:path'
 import type { LintReport } from '../../lint/lint-files.ts'
 import type { LintSource } from '../../lint/read-files.ts'
 import type { Finding } from '../../verify/finding.ts'
-import { compareVersions, isKnexFile, parseMigrationName, sha256, type MigrationFile } from '../migration-file.ts'
+import {
+  compareVersions,
+  isKnexFile,
+  migrationFileName,
+  parseMigrationName,
+  sha256,
+  withOwnVersions,
+  type MigrationFile,
+  type MigrationName,
+} from '../migration-file.ts'
 import { planKnexFiles } from './plan-files.ts'
 import { sourceLine } from './transcript.ts'
 
@@ -21,30 +30,41 @@ export function isKnexMigration(name: string): boolean {
 }
 
 /**
+ * The paths of a directory that are migrations. SQL below Knex files, or beside them without a version, is what those read.
+ */
+export function migrationsAmong(paths: readonly string[]): string[] {
+  const folders = new Set(paths.filter((path) => isKnexMigration(basename(path))).map((path) => dirname(path)))
+  const isRead = (path: string) => {
+    if (migrationFileName(path) !== basename(path)) return false
+    const folder = dirname(path)
+    if (folders.has(folder)) return parseMigrationName(basename(path)) === null
+    return [...folders].some((own) => own === '.' || folder.startsWith(`${own}${sep}`))
+  }
+  return paths.filter((path) => isKnexMigration(basename(path)) || (path.endsWith('.sql') && !isRead(path)))
+}
+
+/**
  * Plans the Knex files among the sources, in the order of all of them; what `down` sends becomes an undo file.
  * @throws KnexMissingError, KnexLoadError
  */
 export async function planKnexSources(sources: readonly LintSource[], root: string): Promise<PlannedSources> {
   const first = sources.find(({ path }) => isKnexMigration(basename(path)))
   if (!first) return { sources, notes: [], atSource: (report) => report }
-  const named = sources.map(toFile).toSorted(({ file: a }, { file: b }) => compare(a, b))
-  const paths = named.flatMap(({ file, path }) => (isKnexFile(file.file) ? [[file, join(root, path)] as const] : []))
-  const files = await planKnexFiles(
-    named.map(({ file }) => file),
-    new Map(paths),
-    join(root, dirname(first.path)),
-  )
+  const named = withOwnVersions(sources.map(toFile)).toSorted(compare)
+  const paths = named.flatMap((file) => (isKnexFile(file.file) ? [[file, join(root, file.path)] as const] : []))
+  const files = await planKnexFiles(named, new Map(paths), join(root, dirname(first.path)))
 
   const planned = new Map<string, PlannedText>()
   for (const [n, { undoText, ...file }] of files.entries()) {
-    const { path = '', file: before } = named[n] ?? {}
-    if (!file.knex || !before) {
+    const { path = '', text: source = '' } = named[n] ?? {}
+    if (!file.knex) {
       planned.set(path, { path, text: file.text, source: null })
       continue
     }
-    planned.set(path, { path, text: file.text, source: before.text })
-    const undo = join(dirname(path), `U${file.version}__${file.name}.sql`)
-    if (undoText !== undefined) planned.set(undo, { path, text: undoText, source: before.text })
+    const { version, name, kind } = file
+    planned.set(path, { path, text: file.text, source, name: { version, name, kind } })
+    const undo = join(dirname(path), `U${version}__${name}.sql`)
+    if (undoText !== undefined) planned.set(undo, { path, text: undoText, source })
   }
   const notes = files.flatMap(({ notes: own = [] }, n) =>
     own.map(({ line, kind, message }) => {
@@ -53,7 +73,7 @@ export async function planKnexSources(sources: readonly LintSource[], root: stri
     }),
   )
   return {
-    sources: [...planned].map(([path, { text }]) => ({ path, text })),
+    sources: [...planned].map(([path, { text, name }]) => ({ path, text, name })),
     notes,
     atSource: (report) => reportAtSource(report, planned),
   }
@@ -65,12 +85,14 @@ interface PlannedText {
   readonly text: string
   /** JavaScript or TypeScript; null for a file that is SQL itself. */
   readonly source: string | null
+  /** Where it is not what the path says. */
+  readonly name?: MigrationName
 }
 
-function toFile({ path, text }: LintSource): { readonly path: string; readonly file: MigrationFile } {
+function toFile({ path, text }: LintSource): MigrationFile & { readonly path: string } {
   const file = basename(path)
   const name = parseMigrationName(file) ?? { version: '', name: file, kind: 'repeatable' as const }
-  return { path, file: { ...name, file, text, checksum: sha256(text) } }
+  return { ...name, path, file, text, checksum: sha256(text) }
 }
 
 /** By version; files without one do not matter to the plan of those that have one. */
@@ -104,7 +126,13 @@ function reportAtSource(report: LintReport, planned: ReadonlyMap<string, Planned
     // What would be changed is SQL that the code makes.
     edits.delete(name)
   }
-  return { ...report, findings: withoutUsedIgnores(findings, report, planned), texts, edits }
+  return { ...report, findings: once(withoutUsedIgnores(findings, report, planned)), texts, edits }
+}
+
+/** One call may send a hundred statements with one fault. */
+function once(findings: readonly Finding[]): Finding[] {
+  const told = new Map(findings.map((finding) => [JSON.stringify(finding), finding]))
+  return [...told.values()]
 }
 
 /**

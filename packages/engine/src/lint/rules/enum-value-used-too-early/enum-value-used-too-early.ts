@@ -27,12 +27,17 @@ export const enumValueUsedTooEarly: LintRule = {
           related: [{ ...position, message: 'added here' }],
         }
       }
+      if (endsTransaction(statement)) added.clear()
       if ('CreateEnumStmt' in node) created.add(typeKey(path(node.CreateEnumStmt.typeName)))
       const addition = addedValue(statement)
       if (addition && !created.has(addition.type))
         added.set(addition.value, { type: addition.type, position: { file: file.file, line, column } })
     }
   },
+}
+
+function endsTransaction({ node }: ParsedStatement): boolean {
+  return 'TransactionStmt' in node && /_(COMMIT|ROLLBACK)$/.test(node.TransactionStmt.kind ?? '')
 }
 
 function addedValue({ node }: ParsedStatement): { type: string; value: string } | null {

@@ -1,5 +1,5 @@
 import { migrationFileName } from '../../../migrate/migration-file.ts'
-import { isDownOfBoth, type LintRule } from '../../rule.ts'
+import { isDownOfBoth, type LintedFile, type LintRule } from '../../rule.ts'
 
 export const versionMalformed: LintRule = {
   id: 'version-malformed',
@@ -9,12 +9,17 @@ export const versionMalformed: LintRule = {
   instead:
     'Name it V<version>__<what>.sql or <number>_<what>.sql; a time stamp is year, month, day, hour, minute, second.',
   *checkFile(file, { history }) {
-    if (!history.complete || isDownOfBoth(file)) return
+    if (!history.complete || isDownOfBoth(file) || isDownOfOther(file, history.files)) return
     const name = migrationFileName(file.file)
     if (!file.name) yield { object: null, message: `no version can be read from '${name}'` }
     else if (looksLikeTime(file.name.version) && !isTime(file.name.version))
       yield { object: null, message: `version ${file.name.version} is a time stamp, but not of any day` }
   },
+}
+
+/** What is wrong with a version is told of its way up. */
+function isDownOfOther({ name }: LintedFile, files: readonly LintedFile[]): boolean {
+  return name?.kind === 'undo' && files.some((up) => up.name?.kind === 'versioned' && up.name.version === name.version)
 }
 
 /** Fourteen digits or more that begin with a year: 20240229123000, or with milliseconds 20240229123000123. */

@@ -2,8 +2,14 @@ import type { LintedFile, LintRule } from '../../rule.ts'
 import { relationKey } from '../../history/names.ts'
 import { droppedObjects } from '../../destruction/dropped-objects.ts'
 
-/** Columns of the views that a file drops or replaces, as they were. */
-const before = new WeakMap<LintedFile, Map<string, readonly string[]>>()
+interface Before {
+  readonly columns: readonly string[]
+  /** It was not dropped: PostgreSQL compares the columns. */
+  readonly isThere: boolean
+}
+
+/** Views that a file drops or replaces, as they were. */
+const before = new WeakMap<LintedFile, Map<string, Before>>()
 
 export const viewColumnsChanged: LintRule = {
   id: 'view-columns-changed',
@@ -21,7 +27,8 @@ export const viewColumnsChanged: LintRule = {
         : droppedObjects(statement, moment).flatMap(({ kind, name }) => (kind === 'view' ? name : []))
     for (const name of names) {
       const view = moment.catalog.views.get(name)
-      if (view && view.columns.length > 0 && !moment.isNew(name)) noted(moment.file).set(name, [...view.columns])
+      if (!view || view.columns.length === 0 || moment.isNew(name)) continue
+      noted(moment.file).set(name, { columns: [...view.columns], isThere: 'ViewStmt' in statement.node })
     }
     return []
   },
@@ -32,16 +39,17 @@ export const viewColumnsChanged: LintRule = {
     const now = moment.catalog.views.get(name)?.columns ?? []
     noted(moment.file).delete(name)
     if (!was || now.length === 0) return
-    const lost = was.filter((column) => !now.includes(column))
-    const moved = node.ViewStmt.replace ? was.find((column, n) => lost.length === 0 && now[n] !== column) : undefined
+    const { columns, isThere } = was
+    const lost = columns.filter((column) => !now.includes(column))
+    const moved = isThere ? columns.find((column, n) => lost.length === 0 && now[n] !== column) : undefined
     if (lost.length > 0)
       yield { object: name, message: `view '${name}' loses ${lost.map((column) => `'${column}'`).join(', ')}` }
     if (moved !== undefined) yield { object: name, message: `column '${moved}' of view '${name}' has another place` }
   },
 }
 
-function noted(file: LintedFile): Map<string, readonly string[]> {
-  const known = before.get(file) ?? new Map<string, readonly string[]>()
+function noted(file: LintedFile): Map<string, Before> {
+  const known = before.get(file) ?? new Map<string, Before>()
   before.set(file, known)
   return known
 }
