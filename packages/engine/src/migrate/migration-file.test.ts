@@ -12,6 +12,7 @@ test('parseMigrationName: reads Flyway and sequential names', () => {
     'U001__x.sql',
     '002_b_c.sql',
     '20240229123000__x.sql',
+    '20240229123000__x.js',
   ]
 
   const parsed = names.map(parseMigrationName)
@@ -23,6 +24,7 @@ test('parseMigrationName: reads Flyway and sequential names', () => {
     { version: 'R__views', name: 'views', kind: 'repeatable' },
     { version: '001', name: 'x', kind: 'undo' },
     { version: '002', name: 'b_c', kind: 'versioned' },
+    { version: '20240229123000', name: 'x', kind: 'versioned' },
     { version: '20240229123000', name: 'x', kind: 'versioned' },
   ])
 })

@@ -41,7 +41,7 @@ export type MigrationName = Pick<MigrationFile, 'version' | 'name' | 'kind'>
 const FLYWAY_VERSIONED = /^([VUB]?)(\d+(?:[._]\d+)*)__(.+)\.sql$/
 const FLYWAY_REPEATABLE = /^R__(.+)\.sql$/
 /** sql-migrate has `-` behind its timestamp. */
-const SEQUENTIAL = /^(\d+(?=_)|\d{14}(?=-))[_-]([^_/][^/]*?)(?:\.(up|down))?\.(?:sql|[cm]?[jt]s)$/
+const SEQUENTIAL = /^(\d+(?=_)|\d{14}(?=-))(?:__|[_-])([^_/][^/]*?)(?:\.(up|down))?\.(?:sql|[cm]?[jt]s)$/
 /** A folder a version: Prisma and Drizzle (`20260101120000_x/migration.sql`), Hasura and Diesel (`2026-01-01-120000_x/up.sql`). */
 const FOLDER = /^(\d[\d-]*)_([^/]+)\/(migration|up|down)\.sql$/
 /** What Knex writes: `20260101120000_add_x.ts`; declarations are no programs. */
