@@ -274,6 +274,23 @@ alter table beds add column bed int;`
   assert.deepEqual(await findingsOf(prisma), ['missing-object 20251231000000_a/migration.sql:2'])
 })
 
+test('lintFiles: files that name no schema change the tables of the one that a baseline made, three or more of them', async () => {
+  const baseline = ['a', 'b', 'c'].map((name) => `create table shop.${name} (id int primary key);`).join('\n')
+  const change = (name: string) => `alter table ${name} add column note text;`
+  const missing = async (names: string[]) => {
+    const changes = names.map(change).join('\n')
+    const found = await findingsOf(`
+-- file: V1__baseline.sql
+create schema shop;
+${baseline}
+-- file: V2__notes.sql
+${changes}`)
+    return found.filter((finding) => finding.startsWith('missing-object')).length
+  }
+
+  assert.deepEqual([await missing(['a', 'b', 'c']), await missing(['a', 'b'])], [0, 2])
+})
+
 test('lintFiles: a search path that a file sets ends with it, also for the first statement of the next', async () => {
   const found = await findingsOf(`
 -- file: 001_a.sql
