@@ -83,6 +83,10 @@ export class Judge {
       for (const name of made) this.#newTables.add(name)
       if (file.pending) this.#judgeStatement('checkAfter', statement, moment)
     }
+    if (file.beyond !== null) {
+      const position = { file: file.file, line: 1, column: 1 }
+      this.#fold.catalog.unknown.push({ position, reason: 'the rest of a program', text: file.beyond })
+    }
     this.#judgeTakenAway()
     this.#judgeWhole(file, moment)
   }

@@ -19,6 +19,8 @@ export interface LintSource {
   readonly text: string
   /** Default: what the path says. */
   readonly name?: MigrationName | undefined
+  /** A program whose SQL is known in part only: the names in it may mean anything. */
+  readonly beyond?: string | undefined
 }
 
 /**
@@ -31,7 +33,7 @@ export async function readFiles(sources: readonly LintSource[], options: LintOpt
     .filter((file) => !isCovered(file, named))
     .toSorted((a, b) => compareNames(a.name, b.name) || (a.path < b.path ? -1 : 1))
   const files: LintedFile[] = []
-  for (const [order, { path, text, whole, name, isFilled }] of ordered.entries()) {
+  for (const [order, { path, text, whole, name, isFilled, beyond }] of ordered.entries()) {
     const parsed = await parseSql(text, path)
     files.push({
       ...parsed,
@@ -40,17 +42,18 @@ export async function readFiles(sources: readonly LintSource[], options: LintOpt
       order,
       pending: isPending(path, name, options),
       isFilled,
+      beyond,
       transactional: !declaresNoTransaction(text),
     })
   }
   return files
 }
 
-function waysOf({ path, text, name: given }: LintSource, { placeholders }: LintOptions) {
+function waysOf({ path, text, name: given, beyond: program }: LintSource, { placeholders }: LintOptions) {
   const name = given ?? parseMigrationName(migrationFileName(path))
   const whole = fillPlaceholders(text, placeholders, basename(path))
   const { up, down } = upAndDown(whole)
-  const there = { path, text: up, whole, name, isFilled: whole !== text }
+  const there = { path, text: up, whole, name, isFilled: whole !== text, beyond: program ?? null }
   if (down === null || name === null) return [there]
   return [there, { ...there, text: down, name: { ...name, kind: 'undo' as const } }]
 }

@@ -58,6 +58,8 @@ export interface LintedFile extends ParsedFile {
   readonly pending: boolean
   /** Its text is not that of the file on disk: placeholders have their values. */
   readonly isFilled: boolean
+  /** A program whose SQL is known in part only: the names in it may mean anything. */
+  readonly beyond: string | null
   /** Runs as one transaction. */
   readonly transactional: boolean
 }

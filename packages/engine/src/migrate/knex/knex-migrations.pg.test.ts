@@ -247,6 +247,38 @@ test('readHistory: notes where a plan depends on rows, and plans on', () =>
     )
   }))
 
+test('readHistory: code that cannot go on without rows is planned with a row of nulls, and as far as it comes where that does not help', () =>
+  withProject(
+    {
+      '001_roles.js': `exports.up = async (knex) => {
+  await knex.schema.createTable('roles', (table) => table.increments('id'))
+  const { id } = await knex('roles').first('id')
+  const [row] = await knex('roles').insert({ id }).returning('*')
+  await knex.schema.createTable('users', (table) => table.integer('role').defaultTo(row.id))
+}`,
+      '002_names.js': `exports.up = async (knex) => {
+  await knex.schema.createTable('names', (table) => table.text('name'))
+  const { name } = await knex('names').first('name')
+  await knex.schema.createTable(name.toLowerCase(), (table) => table.increments('id'))
+}`,
+      '003_more.js': `exports.up = async (knex) => {
+  if (await knex.schema.hasTable('names')) await knex.schema.createTable('more', (table) => table.increments('id'))
+}`,
+    },
+    async ({ directory }) => {
+      const files = await readHistory(directory)
+
+      assert.deepEqual(
+        files.map(({ text }) => text.match(/create table "\w+"/g)),
+        [['create table "roles"', 'create table "users"'], ['create table "names"'], ['create table "more"']],
+      )
+      assert.deepEqual(
+        files.map(({ notes = [] }) => notes.map(({ kind, line }) => `${kind} ${line}`)),
+        [['unknown 3', 'unknown 4'], ['unknown 3', 'stopped 3'], []],
+      )
+    },
+  ))
+
 test('readHistory: takes up and down from each form that a module can have', async () => {
   const one = "(knex) => knex.raw('select set_config(1)')"
   const forms = {

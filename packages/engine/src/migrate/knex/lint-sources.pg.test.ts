@@ -102,6 +102,27 @@ exports.down = (knex) => knex.raw('drop table users')`,
   assert.deepEqual(history, [])
 })
 
+test('planKnexSources: names in a file whose plan stops may be made by it, others may not', async () => {
+  const { places } = await lint({
+    '001_a.js': first,
+    '002_b.js': `exports.up = async (knex) => {
+  const { name } = await knex('users').first('name')
+  if (name.length > 0) await knex.schema.createTable('later', (table) => table.increments('id'))
+}
+exports.down = (knex) => knex.schema.dropTable('later')`,
+    '003_c.js': `exports.up = async (knex) => {
+  await knex.raw('alter table later add column a int')
+  await knex.raw('alter table never add column a int')
+}`,
+  })
+
+  const history = places.filter(({ rule }) => /^(used|missing|down)-/.test(rule))
+  assert.deepEqual(
+    history.map(({ rule, at }) => `${rule} ${at}`),
+    ['missing-object 003_c.js:3'],
+  )
+})
+
 test('planKnexSources: what a call does wrong twice is told once', async () => {
   const { places } = await lint({
     '001_a.js': first,

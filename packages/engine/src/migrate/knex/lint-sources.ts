@@ -11,6 +11,7 @@ import {
   withOwnVersions,
   type MigrationFile,
   type MigrationName,
+  type MigrationNote,
 } from '../migration-file.ts'
 import { planKnexFiles } from './plan-files.ts'
 import { sourceLine } from './transcript.ts'
@@ -62,9 +63,11 @@ export async function planKnexSources(sources: readonly LintSource[], root: stri
       continue
     }
     const { version, name, kind } = file
-    planned.set(path, { path, text: file.text, source, name: { version, name, kind } })
+    const beyond = (step: MigrationNote['step']) =>
+      file.notes?.some((note) => note.step === step && note.kind === 'stopped') ? source : undefined
+    planned.set(path, { path, text: file.text, source, name: { version, name, kind }, beyond: beyond('up') })
     const undo = join(dirname(path), `U${version}__${name}.sql`)
-    if (undoText !== undefined) planned.set(undo, { path, text: undoText, source })
+    if (undoText !== undefined) planned.set(undo, { path, text: undoText, source, beyond: beyond('down') })
   }
   const notes = files.flatMap(({ notes: own = [] }, n) =>
     own.map(({ line, kind, message }) => {
@@ -73,7 +76,7 @@ export async function planKnexSources(sources: readonly LintSource[], root: stri
     }),
   )
   return {
-    sources: [...planned].map(([path, { text, name }]) => ({ path, text, name })),
+    sources: [...planned].map(([path, { text, name, beyond }]) => ({ path, text, name, beyond })),
     notes,
     atSource: (report) => reportAtSource(report, planned),
   }
@@ -87,6 +90,7 @@ interface PlannedText {
   readonly source: string | null
   /** Where it is not what the path says. */
   readonly name?: MigrationName
+  readonly beyond?: string | undefined
 }
 
 function toFile({ path, text }: LintSource): MigrationFile & { readonly path: string } {

@@ -21,12 +21,14 @@ export class PlanCatalog {
     this.#pieces.push({ file, text })
   }
 
-  /** Forgets what came behind the first `length` pieces. */
-  cut(length: number): void {
-    this.#pieces.splice(length)
-    if (this.#folded <= length) return
-    this.#fold = startFold()
-    this.#folded = 0
+  /** Forgets what came behind the first `length` pieces, and returns it. */
+  cut(length: number): Piece[] {
+    const forgotten = this.#pieces.splice(length)
+    if (this.#folded > length) {
+      this.#fold = startFold()
+      this.#folded = 0
+    }
+    return forgotten
   }
 
   async now(): Promise<Catalog> {

@@ -13,6 +13,7 @@ import { Transcript } from './transcript.ts'
 /**
  * Plans the Knex files (those with a path) of a history: each gets the SQL that its `up` sends as text, and that of `down` as undo text.
  * Questions about the schema are answered from the files before it; rows are not known, and what depends on them is noted.
+ * Code that cannot go on without rows is planned once more with one row of nulls for each query.
  * @throws KnexMissingError, KnexLoadError
  */
 export async function planKnexFiles(
@@ -48,10 +49,39 @@ interface PlannedStep {
   readonly notes: readonly MigrationNote[]
 }
 
+/** The first plan that comes to its end: without rows, or with a row of nulls for each query. Else the one without, as far as it came. */
+async function planStep(
+  file: string,
+  knex: KnexMigration,
+  step: 'up' | 'down',
+  catalog: PlanCatalog,
+): Promise<PlannedStep> {
+  const start = catalog.length
+  const plan = await planWith([], file, knex, step, catalog)
+  if (!hasStopped(plan)) return plan
+  const pieces = catalog.cut(start)
+  const other = await planWith([rowOfNulls], file, knex, step, catalog)
+  if (!hasStopped(other)) return other
+  catalog.cut(start)
+  for (const piece of pieces) catalog.add(piece.file, piece.text)
+  return plan
+}
+
+function hasStopped({ notes }: PlannedStep): boolean {
+  return notes.some(({ kind }) => kind === 'stopped')
+}
+
+/** Null in every column that is asked for. */
+const rowOfNulls: Record<string, unknown> = new Proxy(
+  {},
+  { get: (_, key) => (typeof key === 'string' ? null : undefined) },
+)
+
 /** A migration that asks on and on for what a plan cannot give would never end. */
 const MOST_QUERIES = 100_000
 
-async function planStep(
+async function planWith(
+  rows: Answer['rows'],
   file: string,
   knex: KnexMigration,
   step: 'up' | 'down',
@@ -79,13 +109,14 @@ async function planStep(
       return has === true ? { ...nothing('SELECT'), rowCount: 1, rows: [{}] } : nothing('SELECT')
     }
     const answers = (await sentStatements(query.sql, query.bindings, file)).map(({ text, parsed }) => {
-      if (parsed && returnsRows(parsed))
-        notes.push({ step, line: query.line, kind: 'unknown', message: `rows of: ${text}` })
+      const returns = parsed !== null && returnsRows(parsed)
+      if (returns) notes.push({ step, line: query.line, kind: 'unknown', message: `rows of: ${text}` })
       if (!parsed || !isRead(parsed)) {
         transcript.add(text, query.line)
         catalog.add(file, [...path, text].join('\n'))
       }
-      return nothing(/^\w*/.exec(text)?.[0].toUpperCase() ?? '')
+      const found = returns ? rows : []
+      return { ...nothing(/^\w*/.exec(text)?.[0].toUpperCase() ?? ''), rowCount: found.length, rows: found }
     })
     return answers.length === 1 ? (answers[0] ?? nothing('')) : answers
   }

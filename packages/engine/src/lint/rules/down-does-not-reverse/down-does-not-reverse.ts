@@ -24,7 +24,8 @@ export const downDoesNotReverse: LintRule = {
       const key = undo.has(own.file) ? own.file : versionOf(own)
       const down = undo.get(key)
       undo.delete(key)
-      const differences = down ? thereAndBack(before, back, own, down) : []
+      const isKnown = own.beyond === null && down?.beyond === null
+      const differences = down && isKnown ? thereAndBack(before, back, own, down) : []
       run(before, own)
       if (down && differences.length > 0) {
         yield { ...notReversed(own, differences), position: topOf(down) }
