@@ -11365,19 +11365,19 @@ begin
   if tg_op = 'DELETE' then
     perform core.announce_entity(old.tenant_id, 'compliance.consents', old.id, 'deleted', '{}', 'deleted');
   else
-    perform core.announce_entity(new.tenant_id, 'compliance.consents', new.id, 'active', pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('patient_id', new.patient_id, 'kind', new.kind, 'decision', new.decision, 'status', new.status, 'given_at', new.given_at, 'expires_at', new.expires_at, 'encounter_id', new.encounter_id)), case tg_op when 'INSERT' then 'created' else 'updated' end);
+    perform core.announce_entity(new.tenant_id, 'compliance.consents', new.id, 'active', pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('patient_id', new.patient_id, 'kind', new.kind, 'decision', new.decision, 'status', new.status, 'given_at', new.given_at, 'expires_at', new.expires_at, 'withdrawn_at', new.withdrawn_at, 'encounter_id', new.encounter_id)), case tg_op when 'INSERT' then 'created' else 'updated' end);
   end if;
   return null;
 end
 $$;
 
-comment on function compliance.consents_announce() is 'about=Tells the services that refer to compliance.consents of a row that is new, changed in what is published of it (patient_id, kind, decision, status, given_at, expires_at, encounter_id), or gone.';
+comment on function compliance.consents_announce() is 'about=Tells the services that refer to compliance.consents of a row that is new, changed in what is published of it (patient_id, kind, decision, status, given_at, expires_at, withdrawn_at, encounter_id), or gone.';
 
 create or replace trigger consents_announce after insert or delete on compliance.consents
   for each row execute function compliance.consents_announce();
 
 create or replace trigger consents_announce_update after update on compliance.consents
-  for each row when (new.patient_id is distinct from old.patient_id or new.kind is distinct from old.kind or new.decision is distinct from old.decision or new.status is distinct from old.status or new.given_at is distinct from old.given_at or new.expires_at is distinct from old.expires_at or new.encounter_id is distinct from old.encounter_id)
+  for each row when (new.patient_id is distinct from old.patient_id or new.kind is distinct from old.kind or new.decision is distinct from old.decision or new.status is distinct from old.status or new.given_at is distinct from old.given_at or new.expires_at is distinct from old.expires_at or new.withdrawn_at is distinct from old.withdrawn_at or new.encounter_id is distinct from old.encounter_id)
   execute function compliance.consents_announce();
 
 create or replace function compliance.incidents_announce() returns trigger

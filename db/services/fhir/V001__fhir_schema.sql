@@ -5020,6 +5020,7 @@ select
   r.attrs ->> 'status' as status,
   (r.attrs ->> 'given_at')::timestamp with time zone as given_at,
   (r.attrs ->> 'expires_at')::timestamp with time zone as expires_at,
+  (r.attrs ->> 'withdrawn_at')::timestamp with time zone as withdrawn_at,
   (r.attrs ->> 'encounter_id')::uuid as encounter_id
 from core.entity_refs r
 where r.entity_type = 'compliance.consents' and (r.lifecycle <> 'deleted');
@@ -5033,6 +5034,7 @@ comment on column compliance.consents.decision is 'class=phi;about=permit or den
 comment on column compliance.consents.status is 'class=operational;about=draft, active, rejected, withdrawn, expired or superseded.';
 comment on column compliance.consents.given_at is 'class=operational;about=When it was given.';
 comment on column compliance.consents.expires_at is 'class=operational;about=When it ends by itself.';
+comment on column compliance.consents.withdrawn_at is 'class=operational;about=When it was withdrawn.';
 comment on column compliance.consents.encounter_id is 'class=phi;about=The visit or stay that it is for; none for a standing consent.';
 
 create or replace view compliance.legal_holds with (security_invoker = true) as

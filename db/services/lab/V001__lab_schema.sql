@@ -6044,6 +6044,7 @@ select
   r.attrs ->> 'status' as status,
   (r.attrs ->> 'given_at')::timestamp with time zone as given_at,
   (r.attrs ->> 'expires_at')::timestamp with time zone as expires_at,
+  (r.attrs ->> 'withdrawn_at')::timestamp with time zone as withdrawn_at,
   (r.attrs ->> 'encounter_id')::uuid as encounter_id
 from core.entity_refs r
 where r.entity_type = 'compliance.consents' and (r.lifecycle <> 'deleted');
@@ -6057,6 +6058,7 @@ comment on column compliance.consents.decision is 'class=phi;about=permit or den
 comment on column compliance.consents.status is 'class=operational;about=draft, active, rejected, withdrawn, expired or superseded.';
 comment on column compliance.consents.given_at is 'class=operational;about=When it was given.';
 comment on column compliance.consents.expires_at is 'class=operational;about=When it ends by itself.';
+comment on column compliance.consents.withdrawn_at is 'class=operational;about=When it was withdrawn.';
 comment on column compliance.consents.encounter_id is 'class=phi;about=The visit or stay that it is for; none for a standing consent.';
 
 create or replace view compliance.legal_holds with (security_invoker = true) as
@@ -12092,6 +12094,42 @@ end
 $$;
 
 comment on function blood_bank.count_issued(blood_bank.blood_requests, int) is 'about=Changes the count of a request that the caller has locked; its state follows.';
+
+create or replace function blood_bank.last_word(
+  p_request blood_bank.blood_requests,
+  p_at timestamptz,
+  out permits boolean,
+  out said_at timestamptz
+) returns record
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_people uuid[] := patient.ids_of(p_request.patient_id);
+begin
+  select w.permits and not w.is_taken_back, w.said_at into permits, said_at
+  from (
+    select
+      c.decision = 'permit' as permits,
+      coalesce(c.withdrawn_at <= p_at, false) as is_taken_back,
+      case when c.withdrawn_at <= p_at then c.withdrawn_at else c.given_at end as said_at,
+      c.expires_at
+    from compliance.consents c
+    where
+      c.tenant_id = p_request.tenant_id and c.patient_id = any (v_people) and c.kind = 'transfusion'
+      and c.status in ('active', 'withdrawn', 'expired') and c.given_at <= p_at
+      and (c.encounter_id is null or c.encounter_id = p_request.encounter_id)
+  ) w
+  where
+    -- who takes a consent back refuses; who takes a denial back has said nothing
+    case when w.is_taken_back then w.permits else w.expires_at is null or w.expires_at > p_at end
+  order by w.said_at desc, 1
+  limit 1;
+end
+$$;
+
+comment on function blood_bank.last_word(blood_bank.blood_requests, timestamptz) is 'about=What the patient had said last on transfusions by an instant, for the encounter or for any, and when: given, denied or taken back. Null and null where nothing is in force.';
 
 create or replace function blood_bank.consent_warning(p_request blood_bank.blood_requests, p_at timestamptz) returns text
   language plpgsql
