@@ -85,3 +85,24 @@ test('statementReferences: sees policies, triggers, comments, grants and regclas
     'table i.t',
   ])
 })
+
+test('statementReferences: sees what variables of any type start with', async () => {
+  const sql = `create function a.f(x int) returns int language plpgsql as $body$
+    declare
+      r record := b.f(x);
+      c constant d.row default e.g((select 1 from h.t where y = 2));
+      n int = i.j();
+    begin
+      declare q k.row := l.m(r); begin return q = 1; end;
+    end $body$`
+
+  const found = await references(sql)
+
+  assert.deepEqual(found.filter((reference) => /^(function|table) (?!a)/.test(reference)).toSorted(), [
+    'function b.f',
+    'function e.g',
+    'function i.j',
+    'function l.m',
+    'table h.t',
+  ])
+})

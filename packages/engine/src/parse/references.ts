@@ -1,5 +1,6 @@
 import type { ParsedStatement } from './parse-sql.ts'
 import { parsePlpgsql, parseRaw, type Node } from './parser.ts'
+import { sqlTokens } from './split-sql.ts'
 import { walkTree } from './walk.ts'
 
 /** A mention of an object by its qualified name. */
@@ -149,17 +150,38 @@ function trees(sql: string): unknown[] {
 
 function plpgsqlTrees(createText: string): unknown[] {
   const found: unknown[] = []
+  let hasRecords = false
   const visit = (value: unknown): void => {
     if (typeof value !== 'object' || value === null) return
     if (Array.isArray(value)) return value.forEach(visit)
     for (const [key, child] of Object.entries(value as Record<string, unknown>)) {
+      hasRecords ||= key === 'PLpgSQL_rec'
       if (key === 'PLpgSQL_expr') found.push(...expressionTrees(child as { query?: string; parseMode?: number }))
       else if (key === 'PLpgSQL_type') found.push(...typeTrees((child as { typname?: string }).typname ?? ''))
       else visit(child)
     }
   }
   visit(parsePlpgsql(createText))
-  return found
+  return hasRecords ? [...found, ...declaredValues(createText).flatMap((value) => trees(`select ${value}`))] : found
+}
+
+/** What variables start with, as it is written: the parser leaves out that of records and rows. */
+function declaredValues(createText: string): string[] {
+  const bodies = sqlTokens(createText).flatMap(({ text: token }) => /^(\$\w*\$)(.*)\1$/s.exec(token)?.[2] ?? [])
+  return bodies.flatMap((body) => {
+    const values: string[] = []
+    let isDeclaring = false
+    let start: number | null = null
+    for (const { text: token, start: at, end, depth } of sqlTokens(body)) {
+      const word = token.toLowerCase()
+      if (word === 'declare' || word === 'begin') isDeclaring = word === 'declare'
+      if (!isDeclaring || depth > 0) continue
+      if (word === ';' && start !== null) values.push(body.slice(start, at))
+      if (word === ';') start = null
+      else if (word === '=' || word === 'default') start ??= end
+    }
+    return values
+  })
 }
 
 /** PL/pgSQL's parse modes: 0 a statement, 2 an expression, 3 to 5 an assignment `target := expression`. */
