@@ -22,7 +22,7 @@ export const SIDES =
   "modules, migrations, a directory or file of migrations, dump:FILE, a connection string, or 'database'"
 
 /** Makes the schema of a side on a scratch database, so that PostgreSQL itself says what its files make. */
-export type ReadSide = (scratch: Scratch) => Promise<Catalog>
+type ReadSide = (scratch: Scratch) => Promise<Catalog>
 
 /**
  * What a word of the command line stands for. Files are read here, before a server is started for them; a database is read

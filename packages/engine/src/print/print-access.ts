@@ -1,6 +1,7 @@
 import { quoteIdentifier } from '../bundle/quote.ts'
+import { grantsOfNew } from '../catalog/files/default-grants.ts'
 import { OTHER_RIGHTS, type Catalog, type Grant, type ObjectWithRights, type Schema } from '../catalog/model.ts'
-import { grantsOfNew, grantStatements, routineSignature } from './print-grants.ts'
+import { grantStatements, routineSignature } from './print-grants.ts'
 import { isUnprintable, otherTarget } from './print-other.ts'
 import { routineTarget } from './print-routine.ts'
 import { viewTarget } from './print-view.ts'

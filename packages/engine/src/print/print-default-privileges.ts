@@ -1,6 +1,7 @@
+import { grantsOfNew } from '../catalog/files/default-grants.ts'
 import { quoteIdentifier } from '../bundle/quote.ts'
 import type { Catalog, DefaultPrivilege } from '../catalog/model.ts'
-import { grantsOfNew, grantStatements } from './print-grants.ts'
+import { grantStatements } from './print-grants.ts'
 import { unplaced, type UnplacedObject } from './printed-object.ts'
 
 export function printDefaultPrivileges(catalog: Catalog, entry: DefaultPrivilege): UnplacedObject {

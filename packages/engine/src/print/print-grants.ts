@@ -1,13 +1,7 @@
 import { quoteIdentifier } from '../bundle/quote.ts'
 import { compareText } from '../modules/compare-text.ts'
-import type { Grant, ObjectWithRights, Routine } from '../catalog/model.ts'
+import type { Grant, Routine } from '../catalog/model.ts'
 import { qualified, quoteRole } from './sql-text.ts'
-
-/** What PostgreSQL grants to everybody when it makes an object of a kind. */
-export function grantsOfNew(kind: ObjectWithRights): Grant[] {
-  if (kind !== 'function' && kind !== 'type' && kind !== 'language') return []
-  return [{ grantee: 'public', privilege: kind === 'function' ? 'execute' : 'usage', column: null, grantable: false }]
-}
 
 /** GRANT and REVOKE that turn one list of grants into another. `target` is what stands behind ON. */
 export function grantStatements(target: string, before: readonly Grant[], after: readonly Grant[]): string[] {

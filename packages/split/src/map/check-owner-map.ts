@@ -293,7 +293,7 @@ function* namingProblems(services: readonly NamedService[], source: string): Gen
       const message = `the database of '${name}' is the shared one`
       yield { line, column, message, wayOut: 'give it another: { database: ... }' }
     }
-    if (database.length > 63) {
+    if (database.length > maxNameBytes) {
       const message = `'${database}' is too long for the name of a database`
       yield { line, column, message, wayOut: 'give a shorter one: { database: ... }' }
     }

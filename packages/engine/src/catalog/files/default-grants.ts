@@ -3,7 +3,7 @@ import type { Fold } from './fold.ts'
 
 /** Privileges that a new object starts with: PostgreSQL's own and those of ALTER DEFAULT PRIVILEGES. */
 export function defaultGrants(fold: Fold, objects: ObjectWithRights, schema: string): Grant[] {
-  const target = { grants: [...(defaultsOf(fold, null, null, objects)?.grants ?? builtIn(objects))] }
+  const target = { grants: [...(defaultsOf(fold, null, null, objects)?.grants ?? grantsOfNew(objects))] }
   for (const own of defaultsOf(fold, null, schema, objects)?.grants ?? []) changeGrant(target, own, true)
   return target.grants
 }
@@ -19,7 +19,8 @@ export function defaultsOf(
   )
 }
 
-export function builtIn(objects: ObjectWithRights): Grant[] {
+/** What PostgreSQL grants to everybody when it makes an object of a kind. */
+export function grantsOfNew(objects: ObjectWithRights): Grant[] {
   if (objects === 'function') return [grantOf('public', 'execute')]
   return objects === 'type' || objects === 'language' ? [grantOf('public', 'usage')] : []
 }

@@ -1,7 +1,7 @@
 import type { Node } from '../../parse/parser.ts'
 import { path } from '../../parse/references.ts'
 import { OTHER_RIGHTS, type DefaultPrivilege, type Grant, type ObjectWithRights } from '../model.ts'
-import { builtIn, changeGrant, defaultsOf, grantOf, type Granted } from './default-grants.ts'
+import { changeGrant, defaultsOf, grantOf, grantsOfNew, type Granted } from './default-grants.ts'
 import type { Fold } from './fold.ts'
 import { typeText, withoutLength, type TypeNameLike } from './format-type.ts'
 import { markUnknown } from './fold.ts'
@@ -124,7 +124,7 @@ function allInSchemas({ catalog }: Fold, kind: string, schemas: string[]): [Obje
     [...items].filter((item) => schemas.includes(item.schema)).map((item) => [objects, item])
   if (kind === 'OBJECT_TABLE') {
     const foreign = [...catalog.others.values()].filter((other) => other.kind === 'foreign table')
-    return [...catalog.tables.values(), ...catalog.views.values(), ...foreign].flatMap((item) => of('table', [item]))
+    return of('table', [...catalog.tables.values(), ...catalog.views.values(), ...foreign])
   }
   if (kind === 'OBJECT_SEQUENCE') return of('sequence', catalog.sequences.values())
   const routines = [...catalog.functions.values()].filter(
@@ -188,7 +188,7 @@ function changeDefaults(
   objects: DefaultPrivilege['objectType'],
   node: GrantNode,
 ): void {
-  const usual = schema === null ? builtIn(objects) : []
+  const usual = schema === null ? grantsOfNew(objects) : []
   const before = defaultsOf(fold, owner, schema, objects)
   const target = { grants: before?.grants ?? usual }
   for (const grantee of (node.grantees ?? []).map(roleName)) {

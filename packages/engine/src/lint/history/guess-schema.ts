@@ -24,7 +24,8 @@ export function guessSchema(files: readonly LintedFile[]): string | null {
       if (schema === anySchema) unqualified.add(relation)
       else note(homes, relation, schema)
     }
-    const { schemaname: schema, relname: name = '' } = changedTable(statement) ?? {}
+    const { schemaname: schema, relname: name } = changedTable(statement) ?? {}
+    if (name === undefined) continue
     if (schema === undefined) bare.add(name)
     else note(named, schema, name)
   }

@@ -77,20 +77,17 @@ export function indexHistory(files: readonly LintedFile[], complete: boolean): H
   }
 }
 
-function temporaryName({ node }: ParsedStatement): string | null {
-  const relation =
-    'CreateStmt' in node
-      ? node.CreateStmt.relation
-      : 'CreateTableAsStmt' in node
-        ? node.CreateTableAsStmt.into?.rel
-        : 'SelectStmt' in node
-          ? node.SelectStmt.intoClause?.rel
-          : 'CreateSeqStmt' in node
-            ? node.CreateSeqStmt.sequence
-            : 'ViewStmt' in node
-              ? node.ViewStmt.view
-              : undefined
+function temporaryName(statement: ParsedStatement): string | null {
+  const relation = madeRelation(statement)
   return relation?.relpersistence === 't' ? (relation.relname ?? null) : null
+}
+
+function madeRelation({ node }: ParsedStatement) {
+  if ('CreateStmt' in node) return node.CreateStmt.relation
+  if ('CreateTableAsStmt' in node) return node.CreateTableAsStmt.into?.rel
+  if ('SelectStmt' in node) return node.SelectStmt.intoClause?.rel
+  if ('CreateSeqStmt' in node) return node.CreateSeqStmt.sequence
+  return 'ViewStmt' in node ? node.ViewStmt.view : undefined
 }
 
 function isExtensionWithOthers({ node }: ParsedStatement): boolean {

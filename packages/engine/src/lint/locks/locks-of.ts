@@ -1,4 +1,5 @@
 import { defaultPartition } from '../../catalog/default-partition.ts'
+import { withPartitions } from '../../catalog/files/fold.ts'
 import type { Catalog, Table } from '../../catalog/model.ts'
 import type { ParsedStatement } from '../../parse/parse-sql.ts'
 import { path } from '../../parse/references.ts'
@@ -135,10 +136,8 @@ function isPartitioned(table: string, { tables }: Catalog): boolean {
 }
 
 function descendants(table: string, catalog: Catalog): Table[] {
-  const children = [...catalog.tables.values()].filter(
-    ({ partitionOf, inherits }) => partitionOf === table || inherits.includes(table),
-  )
-  return children.flatMap((child) => [child, ...descendants(`${child.schema}.${child.name}`, catalog)])
+  const own = catalog.tables.get(table)
+  return own ? withPartitions(catalog, own).slice(1) : []
 }
 
 const STEP_MODES: Record<string, LockMode> = {
