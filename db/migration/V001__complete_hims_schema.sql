@@ -54114,6 +54114,28 @@ $$;
 
 comment on function medication.ordered_lines(jsonb, uuid, uuid) is 'about=The lines of a dispense, checked, with their stock item, equal ones as one, in the order in which they lock stock. IM001 a line names no active item of the prescription, IM006 not sold without a prescription, IM500 no stock item is the drug, 22023 unknown key, no line or no quantity.';
 
+create or replace function medication.lines_to_charge(p_dispense medication.dispenses)
+  returns table (id uuid, sku text, quantity numeric, unit_price numeric)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+  select
+    l.id, i.sku, l.quantity,
+    -- a batch without an MRP stands at what it cost, which is no price
+    case when b.mrp is not null or l.unit_price < l.mrp then l.unit_price end
+  from medication.dispense_items l
+  join inventory.items i on i.tenant_id = l.tenant_id and i.id = l.item_id
+  join inventory.batches b on b.tenant_id = l.tenant_id and b.id = l.batch_id
+  where l.tenant_id = p_dispense.tenant_id and l.dispense_id = p_dispense.id
+  order by l.id;
+end
+$$;
+
+comment on function medication.lines_to_charge(medication.dispenses) is 'about=The lines of a dispense as they are billed: SKU of the stock item, quantity, and the price of one, tax included; null where the tariff counts.';
+
 create or replace function medication.charge_lines(p_dispense medication.dispenses) returns text
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -54130,15 +54152,7 @@ begin
     return 'pending'; -- sold over the counter: billed there
   end if;
   for v_line in
-    select
-      l.id, l.quantity, i.sku,
-      -- a batch without an MRP stands at what it cost, which is no price
-      case when b.mrp is not null or l.unit_price < l.mrp then l.unit_price end as unit_price
-    from medication.dispense_items l
-    join inventory.items i on i.tenant_id = l.tenant_id and i.id = l.item_id
-    join inventory.batches b on b.tenant_id = l.tenant_id and b.id = l.batch_id
-    where l.tenant_id = p_dispense.tenant_id and l.dispense_id = p_dispense.id
-    order by l.id
+    select * from medication.lines_to_charge(p_dispense)
   loop
     v_charged := billing.charge_encounter(
       v_encounter, v_line.sku, 'medication.dispense_items', v_line.id, v_line.quantity, v_line.unit_price

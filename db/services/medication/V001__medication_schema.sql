@@ -7109,6 +7109,28 @@ $$;
 
 comment on function medication.movement_key(text, uuid) is 'about=Idempotency key of the movement that a line makes.';
 
+create or replace function medication.lines_to_charge(p_dispense medication.dispenses)
+  returns table (id uuid, sku text, quantity numeric, unit_price numeric)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+  select
+    l.id, i.sku, l.quantity,
+    -- a batch without an MRP stands at what it cost, which is no price
+    case when b.mrp is not null or l.unit_price < l.mrp then l.unit_price end
+  from medication.dispense_items l
+  join inventory.items i on i.tenant_id = l.tenant_id and i.id = l.item_id
+  join inventory.batches b on b.tenant_id = l.tenant_id and b.id = l.batch_id
+  where l.tenant_id = p_dispense.tenant_id and l.dispense_id = p_dispense.id
+  order by l.id;
+end
+$$;
+
+comment on function medication.lines_to_charge(medication.dispenses) is 'about=The lines of a dispense as they are billed: SKU of the stock item, quantity, and the price of one, tax included; null where the tariff counts.';
+
 -- The service of accounts charges when it hears the events; it takes each source once.
 create or replace function medication.charge_lines(p_dispense medication.dispenses) returns text
   language plpgsql
@@ -7125,15 +7147,7 @@ begin
     return 'pending'; -- sold over the counter: billed there
   end if;
   for v_line in
-    select
-      l.id, l.quantity, i.sku,
-      -- a batch without an MRP stands at what it cost, which is no price
-      case when b.mrp is not null or l.unit_price < l.mrp then l.unit_price end as unit_price
-    from medication.dispense_items l
-    join inventory.items i on i.tenant_id = l.tenant_id and i.id = l.item_id
-    join inventory.batches b on b.tenant_id = l.tenant_id and b.id = l.batch_id
-    where l.tenant_id = p_dispense.tenant_id and l.dispense_id = p_dispense.id
-    order by l.id
+    select * from medication.lines_to_charge(p_dispense)
   loop
     perform core.enqueue(
       'charge', v_line.id, 'charge.requested.v1',

@@ -14,15 +14,7 @@ begin
     return 'pending'; -- sold over the counter: billed there
   end if;
   for v_line in
-    select
-      l.id, l.quantity, i.sku,
-      -- a batch without an MRP stands at what it cost, which is no price
-      case when b.mrp is not null or l.unit_price < l.mrp then l.unit_price end as unit_price
-    from medication.dispense_items l
-    join inventory.items i on i.tenant_id = l.tenant_id and i.id = l.item_id
-    join inventory.batches b on b.tenant_id = l.tenant_id and b.id = l.batch_id
-    where l.tenant_id = p_dispense.tenant_id and l.dispense_id = p_dispense.id
-    order by l.id
+    select * from medication.lines_to_charge(p_dispense)
   loop
     perform core.enqueue(
       'charge', v_line.id, 'charge.requested.v1',
