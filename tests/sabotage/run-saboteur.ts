@@ -9,6 +9,7 @@ import {
   runRules,
   verifyRules,
   type AttackReport,
+  type Catalog,
   type VerifyContext,
 } from '../../packages/engine/src/index.ts'
 import type { Sabotage, Saboteur } from './saboteurs.ts'
@@ -78,9 +79,9 @@ async function look(
   const context = makeContext(catalog, defaultPolicy, await readFacts(tx, catalog, defaultPolicy))
   const { findings } = runRules(verifyRules, context)
   const named = new Set(findings.filter(({ rule }) => rule === saboteur.rule).map(({ object }) => object))
-  const report = attack ? await attackInside(tx, catalog, { functions: false }) : null
-  const broken = new Set(report?.through.map(({ object }) => object))
   const objects = [...new Set(sabotages.map(({ object }) => object))]
+  const report = attack ? await attackObjects(tx, catalog, objects) : null
+  const broken = new Set(report?.through.map(({ object }) => object))
   return {
     saboteur: saboteur.name,
     tried: objects.length,
@@ -91,8 +92,22 @@ async function look(
   }
 }
 
+/** A full attack makes all attempts of a quick one: it is needed only where that one found nothing. */
+async function attackObjects(
+  tx: Transaction,
+  catalog: Catalog,
+  objects: readonly string[],
+): Promise<Pick<AttackReport, 'through' | 'untested'>> {
+  const quick = await attackInside(tx, catalog, { functions: false, mode: 'quick' })
+  const broken = new Set(quick.through.map(({ object }) => object))
+  const only = objects.filter((object) => !broken.has(object))
+  if (only.length === 0) return quick
+  const full = await attackInside(tx, catalog, { functions: false, only })
+  return { through: [...quick.through, ...full.through], untested: full.untested }
+}
+
 /** An object without rows cannot be attacked: the report says so. */
-function isReachable(object: string, report: AttackReport): boolean {
+function isReachable(object: string, report: Pick<AttackReport, 'untested'>): boolean {
   return !report.untested.some((gap) => gap.object === object)
 }
 
