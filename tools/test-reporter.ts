@@ -8,7 +8,8 @@ import type { TestEvent } from 'node:test/reporters'
 const silenceLimitMs = process.env['IMHOTEP_TEST_SLOW'] ? 900_000 : 180_000
 
 const counts = { passed: 0, failed: 0, skipped: 0 }
-const durations: { name: string; ms: number }[] = []
+const tests: Duration[] = []
+const files: Duration[] = []
 let running = 'no test'
 let lastEvent = Date.now()
 
@@ -22,14 +23,16 @@ export default async function* report(events: AsyncIterable<TestEvent>): AsyncGe
     if (event.type === 'test:diagnostic' && event.data.message.startsWith('Warning:'))
       yield `\n\n${event.data.message}\n`
     if (event.type !== 'test:pass' && event.type !== 'test:fail') continue
+    const { name, nesting, details } = event.data
+    if (details.type === 'suite' && nesting === 0) files.push({ name: sourceOf(name), ms: details.duration_ms })
     if (isContainer(event)) continue
 
     const mark = count(event)
-    durations.push({ name: event.data.name, ms: event.data.details.duration_ms })
+    tests.push({ name, ms: details.duration_ms })
     if (event.type === 'test:fail') yield showFailure(event.data)
     else yield ++column % 100 === 0 ? `${mark}\n` : mark
   }
-  if (process.env['IMHOTEP_TEST_TIMES']) yield slowest()
+  if (process.env['IMHOTEP_TEST_TIMES']) yield slowest('tests', tests) + slowest('files', files)
   yield summary()
   // The process that started this one trusts its exit status.
   if (counts.failed > 0 || counts.passed === 0) process.exitCode = 1
@@ -54,9 +57,19 @@ function showFailure(data: Extract<TestEvent, { type: 'test:fail' }>['data']): s
   return `\n\nFAILED ${data.name}\n  ${place}\n${indent(inspect(cause, { depth: 6 }))}\n\n`
 }
 
-function slowest(): string {
+interface Duration {
+  readonly name: string
+  readonly ms: number
+}
+
+function slowest(what: string, durations: readonly Duration[]): string {
   const lines = durations.toSorted((a, b) => b.ms - a.ms).slice(0, 30)
-  return `\n\nslowest tests\n${lines.map(({ name, ms }) => `${(ms / 1000).toFixed(1).padStart(7)} s  ${name}`).join('\n')}\n`
+  return `\n\nslowest ${what}\n${lines.map(({ name, ms }) => `${(ms / 1000).toFixed(1).padStart(7)} s  ${name}`).join('\n')}\n`
+}
+
+/** Of the suite that tools/test-files.ts makes of a compiled file. */
+function sourceOf(suite: string): string {
+  return suite.replace(/^.*\/tests\/(?=packages\/|tests\/|tools\/)/, '').replace(/\.mjs$/, '.ts')
 }
 
 function summary(): string {

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { bundled } from './bundled.ts'
 
@@ -39,4 +40,12 @@ export async function runCli(args: readonly string[], { cwd, env, signal }: CliO
     child.on('error', reject)
     child.on('close', (code) => resolve({ code, stdout, stderr }))
   })
+}
+
+/** Runs the command with --json on a database: its answer, which is one line. */
+export async function runCliJson(args: readonly string[], url: string, cwd?: string) {
+  const options = { env: { DATABASE_URL: url }, ...(cwd === undefined ? {} : { cwd }) }
+  const { code, stdout, stderr } = await runCli([...args, '--json'], options)
+  assert.equal(stdout.trim().split('\n').length, 1, `more than one line on stdout: ${stdout}\n${stderr}`)
+  return { code, answer: JSON.parse(stdout), stdout, stderr }
 }
