@@ -10,7 +10,7 @@ declare
 begin
   if new.eligible and (tg_op = 'INSERT' or not old.eligible) then
     v_rule := coalesce(
-      blood_bank.donor_hindrance(new.donor_id, new.kind, (new.screened_at at time zone 'UTC')::date),
+      blood_bank.donor_hindrance(new.donor_id, new.kind, (new.screened_at at time zone core.tenant_zone())::date),
       blood_bank.screening_failure(
         new.weight_kg, new.haemoglobin_g_dl, new.systolic, new.diastolic, new.pulse, new.temperature_c
       )
@@ -39,6 +39,21 @@ end
 $$;
 
 comment on function blood_bank.check_donation() is 'about=Before insert or update: a donation is eligible only when donor and measurements keep the limits of setting bloodbank.donor, and no more is taken than the donor''s weight allows (IM359).';
+
+create function blood_bank.check_kit_in_date() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if new.kit_expiry < (new.tested_at at time zone core.tenant_zone())::date then
+    raise exception 'the kit of test % expired on %', new.id, new.kit_expiry
+      using errcode = '23514', constraint = tg_name, hint = 'test again with a kit that is in date';
+  end if;
+  return new;
+end
+$$;
+
+comment on function blood_bank.check_kit_in_date() is 'about=Before insert or update: the kit of a test had not expired on the day of the test (23514).';
 
 create function blood_bank.check_unit_is_clear() returns trigger
   language plpgsql

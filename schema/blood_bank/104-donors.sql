@@ -36,7 +36,8 @@ create table blood_bank.donors (
   constraint donors_donor_type_check check (donor_type in ('voluntary', 'replacement', 'autologous', 'directed')),
   constraint donors_status_check check (status in ('active', 'deferred', 'inactive', 'permanently_deferred')),
   constraint donors_blood_group_known check (blood_group ~ '^(A|B|AB|O)[+-]$'),
-  constraint donors_of_age check (birth_date <= (created_at at time zone 'UTC')::date - interval '18 years'),
+  -- to a day, wherever the tenant is; a screening asks to the day
+  constraint donors_of_age check (birth_date <= (created_at at time zone 'UTC')::date + 1 - interval '18 years'),
   constraint donors_total_not_negative check (total_donations >= 0),
   constraint donors_permanent_deferral_is_a_state check (permanent_deferral = (status = 'permanently_deferred'))
 );

@@ -39,7 +39,6 @@ create table blood_bank.donation_tests (
     end
   ),
   constraint donation_tests_repeat_counts_from_one check (repeat_no >= 1),
-  constraint donation_tests_kit_in_date check (kit_expiry >= (tested_at at time zone 'UTC')::date),
   constraint donation_tests_verified_by_second_person check (
     status <> 'verified' or (verified_by is not null and verified_by <> tested_by)
   )
@@ -85,6 +84,8 @@ create policy tenant_isolation on blood_bank.donation_tests
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create trigger donation_tests_kit_in_date before insert or update of kit_expiry, tested_at on blood_bank.donation_tests
+  for each row execute function blood_bank.check_kit_in_date();
 create trigger donation_tests_touch before update on blood_bank.donation_tests
   for each row execute function core.update_updated_at_column('row_version');
 create trigger donation_tests_transition before insert or update of status on blood_bank.donation_tests

@@ -85,13 +85,14 @@ create function blood_bank.write_deferral(
   set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_today date := core.tenant_today();
   v_deferral blood_bank.donor_deferrals;
 begin
   insert into blood_bank.donor_deferrals as f (
     tenant_id, donor_id, reason_code, reason_text, kind, from_on, until_on, recorded_by, counselled, source
   )
   values (
-    p_donor.tenant_id, p_donor.id, p_reason_code, p_reason_text, p_kind, (now() at time zone 'UTC')::date,
+    p_donor.tenant_id, p_donor.id, p_reason_code, p_reason_text, p_kind, v_today,
     case p_kind when 'temporary' then p_until_on end, p_recorded_by, p_counselled, p_source
   )
   on conflict (tenant_id, donor_id, from_on, reason_code, source) do nothing
@@ -100,7 +101,7 @@ begin
     select f.* into v_deferral
     from blood_bank.donor_deferrals f
     where
-      f.tenant_id = p_donor.tenant_id and f.donor_id = p_donor.id and f.from_on = (now() at time zone 'UTC')::date
+      f.tenant_id = p_donor.tenant_id and f.donor_id = p_donor.id and f.from_on = v_today
       and f.reason_code = p_reason_code and f.source = p_source;
   end if;
   update blood_bank.donors d

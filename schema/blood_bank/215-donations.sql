@@ -59,7 +59,7 @@ create function blood_bank.screen_donor(
 as $$
 declare
   v_tenant uuid := core.require_tenant();
-  v_today date := (now() at time zone 'UTC')::date;
+  v_today date := core.tenant_today();
   v_claim record;
   v_donor blood_bank.donors;
   v_donation blood_bank.donations;
@@ -157,7 +157,7 @@ begin
     return v_donation;
   end if;
   v_rule := blood_bank.donor_hindrance(
-    v_donation.donor_id, v_donation.kind, (p_started_at at time zone 'UTC')::date
+    v_donation.donor_id, v_donation.kind, (p_started_at at time zone core.tenant_zone())::date
   );
   if v_rule is not null then -- deferred since the screening
     raise exception 'donor % may not donate: %', v_donation.donor_id, v_rule
@@ -189,7 +189,7 @@ as $$
 declare
   v_donor blood_bank.donors := blood_bank.lock_donor_of(p_donation_id);
   v_donation blood_bank.donations := blood_bank.lock_donation(p_donation_id);
-  v_day date := (p_ended_at at time zone 'UTC')::date;
+  v_day date := (p_ended_at at time zone core.tenant_zone())::date;
 begin
   if v_donation.status in ('collected', 'quarantined', 'released', 'discarded', 'incomplete') then
     return v_donation;

@@ -125,7 +125,7 @@ begin
         from blood_bank.donor_deferrals f
         where
           f.tenant_id = v_donor.tenant_id and f.donor_id = v_donor.id
-          and f.from_on >= (v_donation.ended_at at time zone 'UTC')::date
+          and f.from_on >= (v_donation.ended_at at time zone core.tenant_zone())::date
       )
     ) then
       raise exception 'donor % was deferred after donation %', v_donor.id, p_donation_id
@@ -173,7 +173,7 @@ begin
       v_days := blood_bank.limit_of('bloodbank.donor', 'deferral_days', 'tti_' || v_test);
       perform blood_bank.write_deferral(
         v_donor, 'tti_' || v_test, case when v_days is null then 'permanent' else 'temporary' end,
-        (now() at time zone 'UTC')::date + v_days, p_released_by, 'tti', null, false
+        core.tenant_today() + v_days, p_released_by, 'tti', null, false
       );
     end loop;
   end if;

@@ -1884,7 +1884,7 @@ declare
 begin
   if new.eligible and (tg_op = 'INSERT' or not old.eligible) then
     v_rule := coalesce(
-      blood_bank.donor_hindrance(new.donor_id, new.kind, (new.screened_at at time zone 'UTC')::date),
+      blood_bank.donor_hindrance(new.donor_id, new.kind, (new.screened_at at time zone core.tenant_zone())::date),
       blood_bank.screening_failure(
         new.weight_kg, new.haemoglobin_g_dl, new.systolic, new.diastolic, new.pulse, new.temperature_c
       )
@@ -1913,6 +1913,21 @@ end
 $$;
 
 comment on function blood_bank.check_donation() is 'about=Before insert or update: a donation is eligible only when donor and measurements keep the limits of setting bloodbank.donor, and no more is taken than the donor''s weight allows (IM359).';
+
+create or replace function blood_bank.check_kit_in_date() returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if new.kit_expiry < (new.tested_at at time zone core.tenant_zone())::date then
+    raise exception 'the kit of test % expired on %', new.id, new.kit_expiry
+      using errcode = '23514', constraint = tg_name, hint = 'test again with a kit that is in date';
+  end if;
+  return new;
+end
+$$;
+
+comment on function blood_bank.check_kit_in_date() is 'about=Before insert or update: the kit of a test had not expired on the day of the test (23514).';
 
 create or replace function blood_bank.check_unit_is_clear() returns trigger
   language plpgsql
@@ -4841,7 +4856,8 @@ create table if not exists blood_bank.donors (
   constraint donors_donor_type_check check (donor_type in ('voluntary', 'replacement', 'autologous', 'directed')),
   constraint donors_status_check check (status in ('active', 'deferred', 'inactive', 'permanently_deferred')),
   constraint donors_blood_group_known check (blood_group ~ '^(A|B|AB|O)[+-]$'),
-  constraint donors_of_age check (birth_date <= (created_at at time zone 'UTC')::date - interval '18 years'),
+  -- to a day, wherever the tenant is; a screening asks to the day
+  constraint donors_of_age check (birth_date <= (created_at at time zone 'UTC')::date + 1 - interval '18 years'),
   constraint donors_total_not_negative check (total_donations >= 0),
   constraint donors_permanent_deferral_is_a_state check (permanent_deferral = (status = 'permanently_deferred')),
   constraint donors_tenant_fkey
@@ -5148,7 +5164,6 @@ create table if not exists blood_bank.donation_tests (
     end
   ),
   constraint donation_tests_repeat_counts_from_one check (repeat_no >= 1),
-  constraint donation_tests_kit_in_date check (kit_expiry >= (tested_at at time zone 'UTC')::date),
   constraint donation_tests_verified_by_second_person check (
     status <> 'verified' or (verified_by is not null and verified_by <> tested_by)
   ),
@@ -5188,6 +5203,8 @@ create policy tenant_isolation on blood_bank.donation_tests
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger donation_tests_kit_in_date before insert or update of kit_expiry, tested_at on blood_bank.donation_tests
+  for each row execute function blood_bank.check_kit_in_date();
 create or replace trigger donation_tests_touch before update on blood_bank.donation_tests
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger donation_tests_transition before insert or update of status on blood_bank.donation_tests
@@ -10826,13 +10843,14 @@ create or replace function blood_bank.write_deferral(
   set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_today date := core.tenant_today();
   v_deferral blood_bank.donor_deferrals;
 begin
   insert into blood_bank.donor_deferrals as f (
     tenant_id, donor_id, reason_code, reason_text, kind, from_on, until_on, recorded_by, counselled, source
   )
   values (
-    p_donor.tenant_id, p_donor.id, p_reason_code, p_reason_text, p_kind, (now() at time zone 'UTC')::date,
+    p_donor.tenant_id, p_donor.id, p_reason_code, p_reason_text, p_kind, v_today,
     case p_kind when 'temporary' then p_until_on end, p_recorded_by, p_counselled, p_source
   )
   on conflict (tenant_id, donor_id, from_on, reason_code, source) do nothing
@@ -10841,7 +10859,7 @@ begin
     select f.* into v_deferral
     from blood_bank.donor_deferrals f
     where
-      f.tenant_id = p_donor.tenant_id and f.donor_id = p_donor.id and f.from_on = (now() at time zone 'UTC')::date
+      f.tenant_id = p_donor.tenant_id and f.donor_id = p_donor.id and f.from_on = v_today
       and f.reason_code = p_reason_code and f.source = p_source;
   end if;
   update blood_bank.donors d
@@ -10943,7 +10961,7 @@ create or replace function blood_bank.screen_donor(
 as $$
 declare
   v_tenant uuid := core.require_tenant();
-  v_today date := (now() at time zone 'UTC')::date;
+  v_today date := core.tenant_today();
   v_claim record;
   v_donor blood_bank.donors;
   v_donation blood_bank.donations;
@@ -11041,7 +11059,7 @@ begin
     return v_donation;
   end if;
   v_rule := blood_bank.donor_hindrance(
-    v_donation.donor_id, v_donation.kind, (p_started_at at time zone 'UTC')::date
+    v_donation.donor_id, v_donation.kind, (p_started_at at time zone core.tenant_zone())::date
   );
   if v_rule is not null then -- deferred since the screening
     raise exception 'donor % may not donate: %', v_donation.donor_id, v_rule
@@ -11073,7 +11091,7 @@ as $$
 declare
   v_donor blood_bank.donors := blood_bank.lock_donor_of(p_donation_id);
   v_donation blood_bank.donations := blood_bank.lock_donation(p_donation_id);
-  v_day date := (p_ended_at at time zone 'UTC')::date;
+  v_day date := (p_ended_at at time zone core.tenant_zone())::date;
 begin
   if v_donation.status in ('collected', 'quarantined', 'released', 'discarded', 'incomplete') then
     return v_donation;
@@ -11359,7 +11377,7 @@ begin
         from blood_bank.donor_deferrals f
         where
           f.tenant_id = v_donor.tenant_id and f.donor_id = v_donor.id
-          and f.from_on >= (v_donation.ended_at at time zone 'UTC')::date
+          and f.from_on >= (v_donation.ended_at at time zone core.tenant_zone())::date
       )
     ) then
       raise exception 'donor % was deferred after donation %', v_donor.id, p_donation_id
@@ -11407,7 +11425,7 @@ begin
       v_days := blood_bank.limit_of('bloodbank.donor', 'deferral_days', 'tti_' || v_test);
       perform blood_bank.write_deferral(
         v_donor, 'tti_' || v_test, case when v_days is null then 'permanent' else 'temporary' end,
-        (now() at time zone 'UTC')::date + v_days, p_released_by, 'tti', null, false
+        core.tenant_today() + v_days, p_released_by, 'tti', null, false
       );
     end loop;
   end if;

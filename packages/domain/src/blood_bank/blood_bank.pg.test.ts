@@ -21,7 +21,7 @@ import {
   UnitExpiredError,
   UnitIncompatibleError,
 } from '@imhotep/postgres'
-import { contextOf } from '../../../../tests/support/tenants.ts'
+import { contextOf, moveToAnotherDay } from '../../../../tests/support/tenants.ts'
 import { withdrawConsent } from '../compliance/consents.ts'
 import {
   addDonation,
@@ -875,3 +875,49 @@ async function untilWaiting(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
+
+test('the day of a birthday, a deferral, a kit and a donation is the one of the tenant', async (t) => {
+  const here = await moveToAnotherDay(bank.admin, bank.tenant)
+  t.after(() => bank.admin.query(`update core.tenants set timezone = 'Asia/Kolkata' where id = $1`, [bank.tenant]))
+  const [day] = await bank.admin.query<{ before: string; after: string; adult: string; minor: string }>(
+    `select (d - 1)::text as before, (d + 1)::text as after, (d - interval '18 years')::date::text as adult,
+       (d + 1 - interval '18 years')::date::text as minor
+     from (select $1::date as d) as t`,
+    [here.date],
+  )
+  assert.ok(day)
+  const screen = (donorId: string) => run((tx) => screenDonor(tx, { ...healthy, donorId, screenedBy: staff[0] }))
+
+  const donorId = await addDonor(bank, day.adult)
+  const returning = await addDonor(bank)
+  const deferral = { reasonCode: 'travel', kind: 'temporary', untilOn: day.after, recordedBy: staff[0] } as const
+  const deferred = await run((tx) => deferDonor(tx, { ...deferral, donorId: returning }))
+  const lapsed = await addDonor(bank)
+  await bank.force(
+    `insert into blood_bank.donor_deferrals (tenant_id, donor_id, reason_code, kind, from_on, until_on, recorded_by, source)
+     values ($1, $2, 'travel', 'temporary', '2020-01-01', $3, $4, 'screening')`,
+    [bank.tenant, lapsed, here.date, staff[0]],
+  )
+  const { id: donationId } = await addDonation(bank, donorId)
+  const [donor] = await run((tx) =>
+    tx.query<{ on: string }>('select last_whole_blood_on::text as on from blood_bank.donors where id = $1', [donorId]),
+  )
+  const kit = {
+    donationId,
+    test: 'HIV',
+    method: 'clia',
+    kitLot: 'K',
+    testedBy: staff[0],
+    result: 'non_reactive',
+  } as const
+
+  assert.deepEqual([deferred.fromOn, donor?.on], [here.date, here.date])
+  assert.equal((await screen(lapsed)).status, 'screened')
+  await assert.rejects(screen(returning), DonorNotEligibleError)
+  await assert.rejects(async () => screen(await addDonor(bank, day.minor)), /donors_of_age|too_young/)
+  await assert.rejects(
+    run((tx) => enterTest(tx, { ...kit, kitExpiry: day.before })),
+    { constraint: 'donation_tests_kit_in_date' },
+  )
+  assert.equal((await run((tx) => enterTest(tx, { ...kit, kitExpiry: here.date }))).status, 'entered')
+})
