@@ -48,6 +48,31 @@ $$;
 
 comment on function clinical.check_patient_of_encounter() is 'about=Before insert or update of what belongs to an encounter: its patient is the patient of the encounter (23514).';
 
+create function clinical.check_lot_not_expired() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_zone text;
+begin
+  if new.expiry_on is null or new.given_at is null then
+    return new;
+  end if;
+  select c.timezone into v_zone
+  from clinical.encounters e
+  join facility.clinics c on c.tenant_id = e.tenant_id and c.id = e.clinic_id
+  where e.tenant_id = new.tenant_id and e.id = new.encounter_id;
+  if new.expiry_on < (new.given_at at time zone coalesce(v_zone, core.tenant_zone()))::date then
+    raise exception 'the lot of vaccination % expired on %', new.id, new.expiry_on
+      using errcode = '23514', constraint = tg_name, hint = 'give a dose of a lot that is in date';
+  end if;
+  return new;
+end
+$$;
+
+comment on function clinical.check_lot_not_expired() is 'about=Before insert or update of a vaccination: its lot had not expired on the day when it was given, in the time zone of the clinic (23514).';
+
 create function clinical.keep_content() returns trigger
   language plpgsql
   security definer

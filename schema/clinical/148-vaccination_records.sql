@@ -41,7 +41,6 @@ create table clinical.vaccination_records (
   constraint vaccination_records_given_has_time_and_lot check (
     status <> 'completed' or (given_at is not null and (source = 'external' or lot_number is not null))
   ),
-  constraint vaccination_records_lot_not_expired check (expiry_on >= (given_at at time zone 'UTC')::date),
   constraint vaccination_records_not_done_has_reason check (status <> 'not_done' or not_done_reason is not null)
 );
 
@@ -96,6 +95,9 @@ create policy tenant_isolation on clinical.vaccination_records
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create trigger vaccination_records_lot_not_expired
+  before insert or update of expiry_on, given_at, encounter_id on clinical.vaccination_records
+  for each row execute function clinical.check_lot_not_expired();
 create trigger vaccination_records_touch before update on clinical.vaccination_records
   for each row execute function core.update_updated_at_column('row_version');
 create trigger vaccination_records_transition before insert or update of status on clinical.vaccination_records

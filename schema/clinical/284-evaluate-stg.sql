@@ -7,7 +7,7 @@ create function clinical.stg_facts(p_summary clinical.discharge_summaries) retur
 as $$
   select jsonb_build_object(
     'sex', p.sex,
-    'age_years', extract(year from age((a.admitted_at at time zone 'UTC')::date, p.birth_date))::int,
+    'age_years', extract(year from age((a.admitted_at at time zone c.timezone)::date, p.birth_date))::int,
     'class', e.class,
     'payer_class', e.payer_class,
     'admission_type', a.admission_type,

@@ -9,7 +9,7 @@ as $$
     (
       select
         p.birth_date + (coalesce((core.setting('compliance.majority_age') #>> '{}')::int, 18) || ' years')::interval
-        > p_at at time zone 'UTC'
+        > p_at at time zone core.tenant_zone()
       from patient.patients p
       where p.tenant_id = p_tenant_id and p.id = p_patient_id
     ),
@@ -47,7 +47,7 @@ begin
     end if;
     if new.given_by = 'guardian' and (
       not v_contact.is_legal_guardian or v_contact.guardian_verified_at is null or v_contact.deleted_at is not null
-      or v_contact.valid_to < (new.given_at at time zone 'UTC')::date
+      or v_contact.valid_to < (new.given_at at time zone core.tenant_zone())::date
     ) then
       raise exception 'contact % is no verified legal guardian', new.contact_id
         using errcode = 'IM913', hint = 'verify the proof of guardianship first';

@@ -88,7 +88,7 @@ begin
   select max(
     case r.starts_from
       when 'created' then v_patient.created_at
-      when 'majority_age' then greatest(v_last, (v_patient.birth_date + interval '18 years') at time zone 'UTC')
+      when 'majority_age' then greatest(v_last, (v_patient.birth_date + interval '18 years') at time zone core.tenant_zone())
       when 'death' then coalesce(v_patient.deceased_at, 'infinity')
       else v_last
     end + r.keep_for

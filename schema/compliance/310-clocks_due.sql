@@ -24,11 +24,13 @@ from (
   from compliance.breaches b
   where b.status <> 'closed' and b.principals_notified_at is null
   union all
-  select i.tenant_id, 'incident: action', 'incidents', i.id, i.incident_number, (i.capa_due_on + 1)::timestamp at time zone 'UTC'
+  select i.tenant_id, 'incident: action', 'incidents', i.id, i.incident_number,
+    (i.capa_due_on + 1)::timestamp at time zone (select core.tenant_zone())
   from compliance.incidents i
   where i.status = 'action_planned'
   union all
-  select p.tenant_id, 'processor: contract', 'data_processors', p.id, p.name, (p.expires_on + 1)::timestamp at time zone 'UTC'
+  select p.tenant_id, 'processor: contract', 'data_processors', p.id, p.name,
+    (p.expires_on + 1)::timestamp at time zone (select core.tenant_zone())
   from compliance.data_processors p
   where p.status in ('active', 'expired') and p.expires_on is not null
 ) as c;

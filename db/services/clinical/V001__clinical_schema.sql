@@ -1817,6 +1817,31 @@ $$;
 
 comment on function clinical.check_patient_of_encounter() is 'about=Before insert or update of what belongs to an encounter: its patient is the patient of the encounter (23514).';
 
+create or replace function clinical.check_lot_not_expired() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_zone text;
+begin
+  if new.expiry_on is null or new.given_at is null then
+    return new;
+  end if;
+  select c.timezone into v_zone
+  from clinical.encounters e
+  join facility.clinics c on c.tenant_id = e.tenant_id and c.id = e.clinic_id
+  where e.tenant_id = new.tenant_id and e.id = new.encounter_id;
+  if new.expiry_on < (new.given_at at time zone coalesce(v_zone, core.tenant_zone()))::date then
+    raise exception 'the lot of vaccination % expired on %', new.id, new.expiry_on
+      using errcode = '23514', constraint = tg_name, hint = 'give a dose of a lot that is in date';
+  end if;
+  return new;
+end
+$$;
+
+comment on function clinical.check_lot_not_expired() is 'about=Before insert or update of a vaccination: its lot had not expired on the day when it was given, in the time zone of the clinic (23514).';
+
 create or replace function clinical.keep_content() returns trigger
   language plpgsql
   security definer
@@ -5207,7 +5232,6 @@ create table if not exists clinical.vaccination_records (
   constraint vaccination_records_given_has_time_and_lot check (
     status <> 'completed' or (given_at is not null and (source = 'external' or lot_number is not null))
   ),
-  constraint vaccination_records_lot_not_expired check (expiry_on >= (given_at at time zone 'UTC')::date),
   constraint vaccination_records_not_done_has_reason check (status <> 'not_done' or not_done_reason is not null),
   constraint vaccination_records_tenant_fkey
     foreign key (tenant_id) references core.tenants (id),
@@ -5258,6 +5282,9 @@ create policy tenant_isolation on clinical.vaccination_records
   using (tenant_id = (select core.current_tenant_id()))
   with check (tenant_id = (select core.current_tenant_id()));
 
+create or replace trigger vaccination_records_lot_not_expired
+  before insert or update of expiry_on, given_at, encounter_id on clinical.vaccination_records
+  for each row execute function clinical.check_lot_not_expired();
 create or replace trigger vaccination_records_touch before update on clinical.vaccination_records
   for each row execute function core.update_updated_at_column('row_version');
 create or replace trigger vaccination_records_transition before insert or update of status on clinical.vaccination_records
@@ -11577,7 +11604,7 @@ create or replace function clinical.stg_facts(p_summary clinical.discharge_summa
 as $$
   select jsonb_build_object(
     'sex', p.sex,
-    'age_years', extract(year from age((a.admitted_at at time zone 'UTC')::date, p.birth_date))::int,
+    'age_years', extract(year from age((a.admitted_at at time zone c.timezone)::date, p.birth_date))::int,
     'class', e.class,
     'payer_class', e.payer_class,
     'admission_type', a.admission_type,

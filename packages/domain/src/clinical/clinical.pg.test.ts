@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { stateNoKnownAllergies } from './allergies.ts'
+import { useOtherDate, withHospital } from '../hospital.fixture.ts'
 import { mergePatients, proposeMerge } from '../patient/merge.ts'
 import { addPerson, addStay, addVisit, asAdmin, openWardHospital, type WardHospital } from './clinical.fixture.ts'
 import { recordImplant } from './implants.ts'
@@ -321,6 +322,26 @@ test('giveVaccination: a dose is given once; what was refused may be given later
     hospital.run((tx) => giveVaccination(tx, { ...dose, doseNumber: 2, lotNumber: 'L1', expiryOn: '2020-01-01' })),
     { sqlstate: '23514', constraint: 'vaccination_records_lot_not_expired' },
   )
+})
+
+test('giveVaccination: a lot is good through its last day where the patient is', async () => {
+  await withHospital(async (elsewhere) => {
+    const patientId = await addPerson(elsewhere)
+    const here = await useOtherDate(elsewhere)
+    const give = (doseNumber: number, daysLeft: number) =>
+      asAdmin(elsewhere, (query) =>
+        query(
+          `insert into clinical.vaccination_records (
+             tenant_id, patient_id, vaccine_code, vaccine_name, dose_number, source, given_at, expiry_on
+           )
+           values ($1, $2, 'tt', 'Tetanus', $3, 'external', now(), $4::date + $5::int)`,
+          [elsewhere.tenant, patientId, doseNumber, here, daysLeft],
+        ),
+      )
+
+    await give(1, 0)
+    await assert.rejects(give(2, -1), { sqlstate: '23514', constraint: 'vaccination_records_lot_not_expired' })
+  })
 })
 
 test('imaging: a critical finding is told before the report is final (IM313); then the order is completed', async () => {

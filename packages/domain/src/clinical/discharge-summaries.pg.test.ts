@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, test } from 'node:test'
+import { useOtherDate } from '../hospital.fixture.ts'
 import {
   addFinalSummary,
   addStay,
@@ -162,6 +163,25 @@ test('evaluate_stg_claim: is for the service of claims, not for applications', a
   )
 })
 
+test('evaluateStg: a patient is as old as on the day of admission where the clinic is', async () => {
+  const here = await useOtherDate(hospital)
+  const { admissionId, patientId } = await addStay(hospital)
+  const { id } = await submitted(admissionId)
+  const judgeChild = async (daysToBirthday: number) => {
+    await asAdmin(hospital, (query) =>
+      query(`update patient.patients set birth_date = $2::date + $3::int - interval '18 years' where id = $1`, [
+        patientId,
+        here,
+        daysToBirthday,
+      ]),
+    )
+    await hospital.run((tx) => evaluateStg(tx, id))
+    return (await findings(id)).find(({ code }) => code === 'CHILD')?.outcome
+  }
+
+  assert.deepEqual([await judgeChild(0), await judgeChild(1)], ['not_applicable', 'missing_data'])
+})
+
 /** Runs an operation in two transactions, checks that both give the same answer, and returns it. */
 async function twice<T>(work: Parameters<typeof hospital.run<T>>[0], user = hospital.users[0]): Promise<T> {
   const first = await hospital.run(work, { user })
@@ -232,9 +252,15 @@ async function addDocument(encounterId: string): Promise<void> {
   })
 }
 
-async function findings(summaryId: string): Promise<unknown[]> {
+interface Finding {
+  readonly code: string
+  readonly outcome: string
+  readonly blocks: boolean
+}
+
+async function findings(summaryId: string): Promise<Finding[]> {
   return hospital.run((tx) =>
-    tx.query(
+    tx.query<Finding>(
       `select criterion_code as code, outcome, blocks from clinical.stg_findings
        where discharge_summary_id = $1 order by seq`,
       [summaryId],

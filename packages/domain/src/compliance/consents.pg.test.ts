@@ -13,7 +13,8 @@ import {
 import { addPerson } from '../clinical/clinical.fixture.ts'
 import { mergePatients, proposeMerge } from '../patient/index.ts'
 import { claimNotifications, queueNotification, setContactPreference } from '../communication/index.ts'
-import { addChild, addDocument, openPrivacyOffice, type PrivacyOffice } from './compliance.fixture.ts'
+import { useOtherDate } from '../hospital.fixture.ts'
+import { addChild, addDocument, asInstaller, openPrivacyOffice, type PrivacyOffice } from './compliance.fixture.ts'
 import { activeConsent, expireGivenConsents, giveConsent, withdrawConsent, type GiveConsentInput } from './consents.ts'
 import { publishNotice, type ConsentNotice } from './notices.ts'
 
@@ -427,4 +428,37 @@ test('opt-outs: what a person refused under one record is sent under none after 
     { category: 'transactional', opted_in: false },
   ])
   await prefer(survivor, 'service', true)
+})
+
+test('giveConsent: birthdays and the last day of a guardianship are counted where the tenant is', async () => {
+  const { asOfficer, hospital } = office
+  const here = await useOtherDate(hospital)
+  const childUntil = async (majority: number, guardianship: number) => {
+    const child = await addChild(hospital, true)
+    await asInstaller(hospital, async (tx) => {
+      await tx.query(
+        `update patient.patients set birth_date = $2::date + $3::int - interval '18 years' where id = $1`,
+        [child.id, here, majority],
+      )
+      await tx.query('update patient.patient_contacts set valid_to = $2::date + $3::int where id = $1', [
+        child.parent,
+        here,
+        guardianship,
+      ])
+    })
+    return {
+      own: () => asOfficer((tx) => giveConsent(tx, { patientId: child.id, kind: 'treatment' })),
+      ofParent: () =>
+        asOfficer((tx) =>
+          giveConsent(tx, { patientId: child.id, kind: 'treatment', givenBy: 'guardian', contactId: child.parent }),
+        ),
+    }
+  }
+  const today = await childUntil(0, 0)
+  const tomorrow = await childUntil(1, -1)
+
+  assert.equal((await today.own()).status, 'active')
+  assert.equal((await today.ofParent()).status, 'active')
+  await assert.rejects(tomorrow.own(), GuardianRequiredError)
+  await assert.rejects(tomorrow.ofParent(), GuardianRequiredError)
 })

@@ -23,6 +23,7 @@ import {
   recordBreachReport,
   recordPersonNotice,
 } from './breaches.ts'
+import { useOtherDate } from '../hospital.fixture.ts'
 import { addOldPatient, asInstaller, openPrivacyOffice, type PrivacyOffice } from './compliance.fixture.ts'
 import { disclosureAccounting, exportPerson } from './disclosures.ts'
 import { isUnderHold, placeLegalHold, releaseLegalHold } from './legal-holds.ts'
@@ -515,4 +516,31 @@ test('exportPerson: asked by any of the merged records, it is the whole person',
 
   assert.deepEqual(await idsOf(duplicate.id), [survivor.id, duplicate.id].toSorted())
   assert.deepEqual(await idsOf(survivor.id), await idsOf(duplicate.id))
+})
+
+test('keptUntil: majority begins where the tenant is', async () => {
+  const { asOfficer, hospital } = office
+  const { id: patientId } = await addOldPatient(hospital)
+  await useOtherDate(hospital)
+  await asInstaller(hospital, (tx) =>
+    tx.query(`update patient.patients set birth_date = '2010-06-01' where id = $1`, [patientId]),
+  )
+  await asOfficer((tx) =>
+    setRetention(tx, {
+      class: 'medical_record',
+      keepFor: '90 years',
+      startsFrom: 'majority_age',
+      action: 'crypto_shred',
+      basis: 'Test',
+    }),
+  )
+  const [expected] = await asOfficer((tx) =>
+    tx.query<{ until: Date }>(
+      `select (p.birth_date + interval '18 years') at time zone core.tenant_zone() + interval '90 years' as until
+       from patient.patients p where p.id = $1`,
+      [patientId],
+    ),
+  )
+
+  assert.deepEqual(await asOfficer((tx) => keptUntil(tx, patientId)), expected?.until)
 })

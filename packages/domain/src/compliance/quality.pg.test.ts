@@ -8,6 +8,7 @@ import {
   NotPermittedError,
   ReasonRequiredError,
 } from '@imhotep/postgres'
+import { useOtherDate } from '../hospital.fixture.ts'
 import { addDocument, asInstaller, openPrivacyOffice, type PrivacyOffice } from './compliance.fixture.ts'
 import {
   activateProcessor,
@@ -209,4 +210,32 @@ test('recordCheck: evidence of a person for the tenant, of a run for the whole d
     seen.map(({ rule }) => rule),
     ['COR-11', 'HIP-25'],
   )
+})
+
+test('clocks_due: a day that is planned ends where the tenant is', async () => {
+  const { asOfficer, hospital } = office
+  const here = await useOtherDate(hospital)
+  const [plan, contract] = await asOfficer((tx) =>
+    tx.query<{ day: string }>(`select ($1::date + d)::text as day from unnest(array[-1, 0]) as d`, [here]),
+  )
+  assert.ok(plan && contract)
+  const { id } = await report()
+  await asOfficer((tx) => reviewIncident(tx, id))
+  const action = { incidentId: id, correctiveAction: 'rails', ownerId: hospital.staff[1], dueOn: plan.day }
+  await asOfficer((tx) => planIncidentAction(tx, action))
+  const processor = await asOfficer((tx) => addProcessor(tx, { ...company, service: 'clock' }))
+  const signed = { contractDocumentId: await addDocument(hospital), signedOn: '2024-01-01' }
+  await asOfficer((tx) => activateProcessor(tx, { processorId: processor.id, ...signed, expiresOn: contract.day }))
+
+  const clocks = await asOfficer((tx) =>
+    tx.query<{ clock: string; overdue: boolean }>(
+      'select clock, overdue from compliance.clocks_due where subject_id in ($1, $2) order by 1',
+      [id, processor.id],
+    ),
+  )
+
+  assert.deepEqual(clocks, [
+    { clock: 'incident: action', overdue: true },
+    { clock: 'processor: contract', overdue: false },
+  ])
 })
