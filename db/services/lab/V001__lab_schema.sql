@@ -12395,6 +12395,16 @@ $$;
 comment on function blood_bank.discard_unit(uuid, text, uuid) is 'about=A unit is destroyed; one that was issued and not begun comes off its request. A donation in quarantine whose last unit is destroyed is discarded. IM001 it was transfused or is running, IM002 no reason, IM005 no such unit.';
 
 -- At the bedside.
+create or replace function blood_bank.not_before(p_at timestamptz, p_earlier timestamptz) returns timestamptz
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case when p_at >= p_earlier - interval '5 minutes' then greatest(p_at, p_earlier) else p_at end
+$$;
+
+comment on function blood_bank.not_before(timestamptz, timestamptz) is 'about=An instant that a clock at the bedside told: up to 5 minutes before what happened earlier, which another clock told, it is as late as that.';
+
 create or replace function blood_bank.start_transfusion(
   p_issue_id uuid,
   p_patient_id uuid,
@@ -12412,6 +12422,7 @@ as $$
 declare
   v_issue blood_bank.blood_issues := blood_bank.lock_issue(p_issue_id);
   v_unit blood_bank.blood_components := blood_bank.lock_unit(v_issue.component_id);
+  v_started_at timestamptz := blood_bank.not_before(p_started_at, v_issue.issued_at);
   v_warning text;
 begin
   if v_issue.patient_id is distinct from p_patient_id or v_unit.din is distinct from p_din then
@@ -12425,17 +12436,17 @@ begin
   if v_issue.status in ('transfusing', 'stopped', 'completed') then
     return v_issue;
   end if;
-  if v_unit.expires_at <= p_started_at then
+  if v_unit.expires_at <= v_started_at then
     raise exception 'unit % expired at %', v_unit.id, v_unit.expires_at
       using errcode = 'IM351', hint = 'discard it and ask for another unit';
   end if;
   if v_issue.status = 'issued' then
-    v_warning := blood_bank.consent_warning(blood_bank.lock_request(v_issue.request_id), p_started_at);
+    v_warning := blood_bank.consent_warning(blood_bank.lock_request(v_issue.request_id), v_started_at);
   end if;
   update blood_bank.blood_issues i
   set
     status = 'transfusing', bedside_check1_by = p_check1_by, bedside_check2_by = p_check2_by,
-    pre_vitals = p_pre_vitals, started_at = p_started_at,
+    pre_vitals = p_pre_vitals, started_at = v_started_at,
     warnings = case
       when v_warning is null or v_warning = any (i.warnings) then i.warnings
       else i.warnings || v_warning
@@ -12446,7 +12457,7 @@ begin
 end
 $$;
 
-comment on function blood_bank.start_transfusion(uuid, uuid, text, uuid, uuid, jsonb, timestamptz) is 'about=Two different people checked the patient''s wristband (p_patient_id) and the unit''s label (p_din) at the bedside, and the transfusion starts, unless the patient has denied or withdrawn by p_started_at and no doctor ordered emergency release since (with one: warning without_consent). Asked again: the same issue. IM001 the unit was returned, IM005 no such issue, IM006 the patient denied or withdrew, IM351 expired, IM352 another patient or unit, IM358 not two different people.';
+comment on function blood_bank.start_transfusion(uuid, uuid, text, uuid, uuid, jsonb, timestamptz) is 'about=Two different people checked the patient''s wristband (p_patient_id) and the unit''s label (p_din) at the bedside, and the transfusion starts, unless the patient has denied or withdrawn by p_started_at and no doctor ordered emergency release since (with one: warning without_consent). A p_started_at up to 5 minutes before the issue, from a clock that is slow, is the moment of the issue. Asked again: the same issue. IM001 the unit was returned, IM005 no such issue, IM006 the patient denied or withdrew, IM351 expired, IM352 another patient or unit, IM358 not two different people.';
 
 create or replace function blood_bank.stop_transfusion(p_issue_id uuid, p_reason text) returns blood_bank.blood_issues
   language plpgsql
@@ -12497,7 +12508,7 @@ begin
   end if;
   update blood_bank.blood_issues i
   set
-    status = 'completed', ended_at = p_ended_at, volume_given_ml = p_volume_given_ml, post_vitals = p_post_vitals,
+    status = 'completed', ended_at = blood_bank.not_before(p_ended_at, i.started_at), volume_given_ml = p_volume_given_ml, post_vitals = p_post_vitals,
     warnings = case
       when blood_bank.needs_crossmatch(v_unit.component) and p_ended_at > i.issued_at + make_interval(hours => v_hours)
         then i.warnings || 'over_four_hours'::text
