@@ -107,7 +107,7 @@ comment on column insurance.pmjay_cases.telephonic is 'class=operational;about=T
 comment on column insurance.pmjay_cases.is_newborn is 'class=phi;about=True: a newborn on the mother''s coverage.';
 comment on column insurance.pmjay_cases.mother_case_id is 'class=operational;about=Case of the mother; a newborn''s case must name it.';
 comment on column insurance.pmjay_cases.primary_specialty is 'class=phi;about=Specialty that the case is filed under.';
-comment on column insurance.pmjay_cases.wallet_blocked is 'class=financial;about=What the case''s submissions hold of the wallet; after payment, what they held.';
+comment on column insurance.pmjay_cases.wallet_blocked is 'class=financial;about=What the case''s submissions hold of the wallet; after a payment, what they held, and from the next change on what was paid and is held.';
 comment on column insurance.pmjay_cases.wallet_used is 'class=financial;about=What was paid out of the wallet, never more than was blocked.';
 comment on column insurance.pmjay_cases.feedback is 'class=phi;about=What the beneficiary said at discharge, as the scheme''s form has it.';
 comment on column insurance.pmjay_cases.photo_document_ids is 'class=phi;about=Photographs that the scheme asks for (ehr.documents).';

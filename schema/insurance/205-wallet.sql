@@ -68,7 +68,7 @@ begin
   where c.tenant_id = p_claim.tenant_id and c.id = p_claim.id
   returning c.* into v_claim;
   update insurance.pmjay_cases k
-  set wallet_blocked = (
+  set wallet_blocked = k.wallet_used + (
     select coalesce(sum(c.wallet_hold), 0)
     from insurance.insurance_claims c
     where c.tenant_id = p_claim.tenant_id and c.case_id = p_claim.case_id
@@ -78,7 +78,7 @@ begin
 end
 $$;
 
-comment on function insurance.set_hold(insurance.insurance_claims, numeric) is 'about=Sets what a submission holds of the wallet and counts the case''s wallet_blocked again. The caller has locked case, submission and, when the hold rises, the wallet.';
+comment on function insurance.set_hold(insurance.insurance_claims, numeric) is 'about=Sets what a submission holds of the wallet and counts the case''s wallet_blocked again: what was paid and what is held. The caller has locked case, submission and, when the hold rises, the wallet.';
 
 create function insurance.take_hold(p_claim insurance.insurance_claims, p_amount numeric) returns insurance.insurance_claims
   language plpgsql

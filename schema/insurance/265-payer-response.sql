@@ -204,25 +204,29 @@ begin
     return v_claim;
   end if;
 
+  select c.* into v_parent
+  from insurance.insurance_claims c
+  where c.tenant_id = v_claim.tenant_id and c.id = v_claim.related_claim_id and c.use = v_claim.use;
+  -- what it takes the place of
+  if v_parent.status in ('approved', 'partially_approved') then
+    v_parent := insurance.set_hold(v_parent, 0);
+    v_parent := insurance.move_claim(v_parent, 'superseded', 'SYSTEM');
+  end if;
   if v_claim.use = 'claim' then
     perform insurance.follow_claim(
       v_claim.case_id, array['claim_initiated', 'claim_queried', 'reprocess'], 'claim_approved'
     );
   elsif v_was <> 'cancel_requested' then
     v_claim := insurance.set_hold(
-      v_claim, case when v_claim.use = 'preauthorization' then v_claim.total_approved else 0 end
+      v_claim,
+      case
+        when v_claim.use <> 'preauthorization' then 0
+        -- the claim of the approval before it holds that part, or was paid it
+        when v_parent.status in ('utilised', 'closed') then greatest(v_claim.total_approved - v_parent.total_approved, 0)
+        else v_claim.total_approved
+      end
     );
     perform insurance.follow_claim(v_claim.case_id, array['preauth_initiated'], 'preauth_approved');
-  end if;
-  -- what it takes the place of
-  select c.* into v_parent
-  from insurance.insurance_claims c
-  where
-    c.tenant_id = v_claim.tenant_id and c.id = v_claim.related_claim_id and c.use = v_claim.use
-    and c.status in ('approved', 'partially_approved');
-  if found then
-    v_parent := insurance.set_hold(v_parent, 0);
-    perform insurance.move_claim(v_parent, 'superseded', 'SYSTEM');
   end if;
   return v_claim;
 end

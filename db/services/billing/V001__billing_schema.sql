@@ -4782,7 +4782,7 @@ comment on column insurance.pmjay_cases.telephonic is 'class=operational;about=T
 comment on column insurance.pmjay_cases.is_newborn is 'class=phi;about=True: a newborn on the mother''s coverage.';
 comment on column insurance.pmjay_cases.mother_case_id is 'class=operational;about=Case of the mother; a newborn''s case must name it.';
 comment on column insurance.pmjay_cases.primary_specialty is 'class=phi;about=Specialty that the case is filed under.';
-comment on column insurance.pmjay_cases.wallet_blocked is 'class=financial;about=What the case''s submissions hold of the wallet; after payment, what they held.';
+comment on column insurance.pmjay_cases.wallet_blocked is 'class=financial;about=What the case''s submissions hold of the wallet; after a payment, what they held, and from the next change on what was paid and is held.';
 comment on column insurance.pmjay_cases.wallet_used is 'class=financial;about=What was paid out of the wallet, never more than was blocked.';
 comment on column insurance.pmjay_cases.feedback is 'class=phi;about=What the beneficiary said at discharge, as the scheme''s form has it.';
 comment on column insurance.pmjay_cases.photo_document_ids is 'class=phi;about=Photographs that the scheme asks for (ehr.documents).';
@@ -10146,7 +10146,7 @@ begin
   where c.tenant_id = p_claim.tenant_id and c.id = p_claim.id
   returning c.* into v_claim;
   update insurance.pmjay_cases k
-  set wallet_blocked = (
+  set wallet_blocked = k.wallet_used + (
     select coalesce(sum(c.wallet_hold), 0)
     from insurance.insurance_claims c
     where c.tenant_id = p_claim.tenant_id and c.case_id = p_claim.case_id
@@ -10156,7 +10156,7 @@ begin
 end
 $$;
 
-comment on function insurance.set_hold(insurance.insurance_claims, numeric) is 'about=Sets what a submission holds of the wallet and counts the case''s wallet_blocked again. The caller has locked case, submission and, when the hold rises, the wallet.';
+comment on function insurance.set_hold(insurance.insurance_claims, numeric) is 'about=Sets what a submission holds of the wallet and counts the case''s wallet_blocked again: what was paid and what is held. The caller has locked case, submission and, when the hold rises, the wallet.';
 
 create or replace function insurance.take_hold(p_claim insurance.insurance_claims, p_amount numeric) returns insurance.insurance_claims
   language plpgsql
@@ -12254,25 +12254,29 @@ begin
     return v_claim;
   end if;
 
+  select c.* into v_parent
+  from insurance.insurance_claims c
+  where c.tenant_id = v_claim.tenant_id and c.id = v_claim.related_claim_id and c.use = v_claim.use;
+  -- what it takes the place of
+  if v_parent.status in ('approved', 'partially_approved') then
+    v_parent := insurance.set_hold(v_parent, 0);
+    v_parent := insurance.move_claim(v_parent, 'superseded', 'SYSTEM');
+  end if;
   if v_claim.use = 'claim' then
     perform insurance.follow_claim(
       v_claim.case_id, array['claim_initiated', 'claim_queried', 'reprocess'], 'claim_approved'
     );
   elsif v_was <> 'cancel_requested' then
     v_claim := insurance.set_hold(
-      v_claim, case when v_claim.use = 'preauthorization' then v_claim.total_approved else 0 end
+      v_claim,
+      case
+        when v_claim.use <> 'preauthorization' then 0
+        -- the claim of the approval before it holds that part, or was paid it
+        when v_parent.status in ('utilised', 'closed') then greatest(v_claim.total_approved - v_parent.total_approved, 0)
+        else v_claim.total_approved
+      end
     );
     perform insurance.follow_claim(v_claim.case_id, array['preauth_initiated'], 'preauth_approved');
-  end if;
-  -- what it takes the place of
-  select c.* into v_parent
-  from insurance.insurance_claims c
-  where
-    c.tenant_id = v_claim.tenant_id and c.id = v_claim.related_claim_id and c.use = v_claim.use
-    and c.status in ('approved', 'partially_approved');
-  if found then
-    v_parent := insurance.set_hold(v_parent, 0);
-    perform insurance.move_claim(v_parent, 'superseded', 'SYSTEM');
   end if;
   return v_claim;
 end

@@ -397,6 +397,39 @@ test('follow-ups: enhancements change the item codes of packages that allow it, 
   await assert.rejects(follow('resubmission', 'SG001'), ClaimExistsError)
 })
 
+test('an enhancement that is approved after the claim of its approval, or its payment, holds only what it adds', async () => {
+  const place = scheme()
+  const { run } = place.hospital
+  for (const isPaid of [false, true]) {
+    const who = await addBeneficiary(place, { balance: 50_000 })
+    const { id: caseId } = await openCase(place, who)
+    const preauth = await submitted(place, caseId, 'SG001')
+    await answer(place, preauth.correlationId, approval())
+    const { id } = await run((tx) => draftFollowUp(tx, preauth.id, 'enhancement', linesOf(place, 'SG001', 'IM001')))
+    const enhancement = await run((tx) => submitPreauth(tx, id))
+    await run((tx) => startTreatment(tx, caseId))
+    await finishStay(place, who)
+    await approveSummary(place, who)
+    await run((tx) => dischargeCase(tx, caseId))
+    await authenticate(place, who, 'discharge')
+    const draft = await run((tx) => draftFollowUp(tx, preauth.id, 'prior'))
+    await addPaper(place, draft.id, 'ot_note')
+    const claim = await run((tx) => submitClaim(tx, draft.id))
+    if (isPaid) {
+      await answer(place, claim.correlationId, { adjudication: 'approved' })
+      const notice = { payerId: place.payerId, utr: randomUUID(), paidOn: '2026-01-01', amount: 10_000, tds: 0 }
+      const payment = await run((tx) => recordPaymentNotice(tx, { ...notice, claimId: claim.id }))
+      await run((tx) => settleClaimPayment(tx, payment.id))
+    }
+
+    await answer(place, enhancement.correlationId, approval({ preAuthRef: `ENHANCED-${caseId}` }))
+
+    assert.equal(await claimState(preauth.id), isPaid ? 'closed 0.00' : 'utilised 10000.00')
+    assert.equal(await claimState(enhancement.id), 'approved 3000.00')
+    assert.equal(await caseState(caseId), isPaid ? 'paid 13000.00 10000.00' : 'claim_initiated 13000.00 0.00')
+  }
+})
+
 test('a rejection gives the wallet back, and any items may be resubmitted', async () => {
   const place = scheme()
   const { run } = place.hospital
