@@ -43,13 +43,26 @@ test('makeBaseline: the export itself and its baseline make the same schema, onc
   assert.deepEqual(proof, { equal: true, idempotent: true, exact: null, rows: null, differences: [] })
 })
 
-test('proveBaseline: an export that makes public only where it lacks keeps the one of a new database', async () => {
+test('proveBaseline: an export that makes public, or only where it lacks, keeps the one of a new database', async () => {
   const path = join(directory, 'public.sql')
-  writeFileSync(path, 'create schema if not exists public;\ncreate table public.t (id integer);\n')
+  const lines = [
+    'create schema public;',
+    'create schema if not exists public;',
+    'alter schema public owner to postgres;',
+    "comment on schema public is 'standard public schema';",
+    'create table public.t (id integer);',
+    'revoke all on schema public from public;',
+    'revoke all on schema public from postgres;',
+    'grant all on schema public to postgres;',
+    'grant all on schema public to public;',
+  ]
+  writeFileSync(path, lines.join('\n'))
 
-  const proof = await prove(await makeBaseline(await readDump(path), { owner: 'keep' }))
+  for (const owner of ['keep', 'drop'] as const) {
+    const proof = await prove(await makeBaseline(await readDump(path), { owner }))
 
-  assert.deepEqual(proof.differences, [])
+    assert.deepEqual(proof.differences, [])
+  }
 })
 
 test('proveBaseline: a baseline that lost something is found out', async () => {

@@ -101,16 +101,12 @@ function texts({ files }: Baseline): string[] {
   return files.map(({ text }) => text)
 }
 
-/** A schema `public` that the export makes takes the place of the one that a new database has. */
+/** A new database has the schema `public`: an export of an old pg_dump that makes it finds it there. */
 function sourceText(source: readonly ParsedStatement[]): string {
-  const makesPublic = source.some(
-    ({ node }) =>
-      'CreateSchemaStmt' in node &&
-      node.CreateSchemaStmt.schemaname === 'public' &&
-      node.CreateSchemaStmt.if_not_exists !== true,
-  )
-  const start = makesPublic ? ['drop schema if exists public'] : []
-  return [...start, ...source.map(({ text }) => text)].map((text) => `${text};\n`).join('')
+  return source
+    .filter(({ node }) => !('CreateSchemaStmt' in node) || node.CreateSchemaStmt.schemaname !== 'public')
+    .map(({ text }) => `${text};\n`)
+    .join('')
 }
 
 function describe(part: ProofDifference['part'], difference: Difference): ProofDifference {
