@@ -5,3 +5,6 @@ create table orders (
   id bigint primary key,
   customer_id bigint references customers (id) -- here
 );
+-- file: 003_domains.sql
+create domain customer_number as integer;
+create table calls (customer_id customer_number references customers); -- here

@@ -30,7 +30,7 @@ function* mismatches(table: Table, key: Constraint, catalog: Catalog): Iterable<
   for (const [n, name] of key.columns.entries()) {
     const own = table.columns.get(name)
     const other = target?.columns.get(key.referencedColumns[n] ?? '')
-    if (!own || !other || isSameType(own.type, other.type)) continue
+    if (!own || !other || isSameType(own.type, other.type, catalog)) continue
     yield {
       position: key.position,
       object: `${table.schema}.${table.name}.${name}`,
@@ -40,8 +40,12 @@ function* mismatches(table: Table, key: Constraint, catalog: Catalog): Iterable<
   }
 }
 
-/** Lengths and spellings of text do not matter to a key. */
-function isSameType(a: string, b: string): boolean {
-  const plain = (type: string) => (/^(text|character varying)/.test(type) ? 'text' : type.replace(/\(.*\)/, ''))
-  return plain(a) === plain(b)
+/** Lengths and spellings of text do not matter to a key, a domain is its base type; what a query makes may be of any type. */
+function isSameType(a: string, b: string, { types }: Catalog): boolean {
+  const plain = (type: string): string => {
+    const base = types.get(type)?.base
+    if (base) return plain(base)
+    return /^(text|character varying)/.test(type) ? 'text' : type.replace(/\(.*\)/, '')
+  }
+  return a === 'unknown' || b === 'unknown' || plain(a) === plain(b)
 }
