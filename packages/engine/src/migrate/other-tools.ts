@@ -95,6 +95,11 @@ const otherTools: readonly OtherTool[] = [
   },
 ]
 
+/** Whether a tool makes a table of this name itself, to keep what is applied. */
+export function isTableOfTool(name: string): boolean {
+  return ['knex_migrations', 'knex_migrations_lock', ...otherTools.map(({ table }) => table)].includes(name)
+}
+
 /**
  * Stops before files are run again that another tool has applied to this database; what it applied of other files, as those of
  * another program in the same database, is no reason.

@@ -1,4 +1,5 @@
 import { findIndex, hasRelation, hasRoutine } from '../../catalog/files/names.ts'
+import { isTableOfTool } from '../../migrate/other-tools.ts'
 import type { Catalog, Gone, SourcePosition, Table, View } from '../../catalog/model.ts'
 import type { ParsedStatement } from '../../parse/parse-sql.ts'
 import type { Moment } from '../rule.ts'
@@ -126,6 +127,7 @@ function mayBeUnknown(kind: Use['kind'], name: string, moment: Moment): boolean 
   const last = name.split('.').at(-1) ?? ''
   const isInside = kind === 'column' || NAMED_INSIDE.has(kind)
   if (history.isTemporary(last) || (isInside && history.isTemporary(name.split('.').at(-2) ?? ''))) return true
+  if (kind === 'relation' && isTableOfTool(last)) return true
   const [schema = ''] = name.split('.')
   if (kind === 'extension' && history.bringsExtensions) return true
   if (

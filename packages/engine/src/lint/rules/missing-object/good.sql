@@ -28,3 +28,7 @@ drop trigger ts_insert_blocker on orders;
 select audit.track('orders');
 drop trigger audit_orders on orders;
 drop policy own on other.orders;
+-- file: 006_own_table_of_the_tool.sql
+create function guard() returns trigger language plpgsql as 'begin return new; end';
+create trigger guard before insert on __diesel_schema_migrations for each row execute function guard();
+comment on table schema_migrations is 'what is applied';
