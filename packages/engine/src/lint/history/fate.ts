@@ -36,6 +36,8 @@ export function fateOf({ kind, name }: Use, { line, column }: ParsedStatement, m
   // Made on something that the catalog does not hold.
   if (creations.length > 0 && !later && NAMED_INSIDE.has(kind)) return { state: 'unknown' }
   const creation = later ?? creations[0]
+  // When a file without a version runs nobody knows.
+  if (creation && file.name === null && history.hasVersions) return { state: 'unknown' }
   if (creation) return { state: 'later', creation }
   return history.complete ? { state: 'never', similar: similarName(kind, name, catalog) } : { state: 'unknown' }
 }

@@ -26,6 +26,8 @@ export interface HistoryIndex {
   readonly files: readonly LintedFile[]
   /** False when the files are an excerpt: what they refer to may exist without them. */
   readonly complete: boolean
+  /** Whether some file has a version: those that have none are then in no order. */
+  readonly hasVersions: boolean
   /** Places that create `schema.name` (`schema.table.column`), in running order. */
   creations(kind: ObjectKind, name: string): readonly Creation[]
   /** Whether a temporary relation is called so (without schema): its rows and its end are nobody's business. */
@@ -70,6 +72,7 @@ export function indexHistory(files: readonly LintedFile[], complete: boolean): H
   return {
     files,
     complete,
+    hasVersions: files.some(({ name }) => name !== null),
     creations,
     isTemporary: (name) => temporary.has(name),
     bringsExtensions,

@@ -12,7 +12,7 @@ export const versionMalformed: LintRule = {
     if (!history.complete || isDownOfBoth(file) || isDownOfOther(file, history.files)) return
     const name = migrationFileName(file.file)
     if (!file.name) yield { object: null, message: `no version can be read from '${name}'` }
-    else if (looksLikeTime(file.name.version) && !isTime(file.name.version))
+    else if (looksLikeTime(file.name.version) && !isOfSomeDay(file.name.version))
       yield { object: null, message: `version ${file.name.version} is a time stamp, but not of any day` }
   },
 }
@@ -27,15 +27,9 @@ function looksLikeTime(version: string): boolean {
   return /^(19|20)\d{12}(\d{3})?$/.test(version)
 }
 
-function isTime(version: string): boolean {
-  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = [
-    [0, 4],
-    [4, 6],
-    [6, 8],
-    [8, 10],
-    [10, 12],
-    [12, 14],
-  ].map(([from, to]) => Number(version.slice(from, to)))
-  const date = new Date(Date.UTC(year, month - 1, day, hour, minute, second))
-  return date.toISOString().replaceAll(/\D/g, '').startsWith(version.slice(0, 14))
+/** Its day is one of the calendar; behind it some count on instead of telling the time. */
+function isOfSomeDay(version: string): boolean {
+  const [year = 0, month = 0, day = 0] = [version.slice(0, 4), version.slice(4, 6), version.slice(6, 8)].map(Number)
+  const date = new Date(Date.UTC(year, month - 1, day))
+  return date.toISOString().replaceAll('-', '').startsWith(version.slice(0, 8))
 }
