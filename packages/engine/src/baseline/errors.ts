@@ -26,6 +26,22 @@ export class TruncatedDumpError extends ImhotepError {
   }
 }
 
+/** PostgreSQL's grammar refuses a statement of the export: an older one wrote it, or somebody edited it. */
+export class DumpSyntaxError extends ImhotepError {
+  readonly code = 'IMH_BASELINE_SYNTAX'
+  override readonly exitCode = 2
+  readonly file: string
+  readonly line: number
+  constructor(file: string, line: number, reason: string, options: ErrorOptions) {
+    super(`${file}:${line}: ${reason}`, {
+      ...options,
+      hint: 'a name there may be a keyword since (system_user is one): export again with pg_dump --quote-all-identifiers, or quote it; anything else: correct the line',
+    })
+    this.file = file
+    this.line = line
+  }
+}
+
 /** The export is not UTF-8. */
 export class DumpEncodingError extends ImhotepError {
   readonly code = 'IMH_BASELINE_ENCODING'

@@ -3,6 +3,7 @@ import { foldStatement, startFold, type Fold } from '../catalog/files.ts'
 import { parseSql, type ParsedFile, type ParsedStatement } from '../parse/parse-sql.ts'
 import { accessMethods } from './access-methods.ts'
 import type { Dump } from './dump.ts'
+import { DumpSyntaxError } from './errors.ts'
 import { neededStatements } from './needed-statements.ts'
 import { notCarried, type NotCarried } from './not-carried.ts'
 
@@ -44,11 +45,12 @@ export interface KeptStatement extends Written {
 
 /**
  * Folds what an export defines.
- * @throws SqlSyntaxError for a statement that the grammar refuses
+ * @throws DumpSyntaxError for a statement that the grammar refuses
  */
 export async function foldDump(dump: Dump, options: FoldDumpOptions = {}): Promise<FoldedDump> {
   const whole = await parseSql(dump.text, dump.file)
-  if (whole.errors[0]) throw whole.errors[0]
+  const [error] = whole.errors
+  if (error) throw new DumpSyntaxError(dump.file, dump.lineOf(error.line), error.reason, { cause: error })
   const statements = whole.statements.filter((statement) => isWanted(statement, options))
   const parsed = { ...whole, statements }
   const fold = startFold()

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { DataSink } from './dump.ts'
-import { DumpEncodingError, NotADumpError, TruncatedDumpError } from './errors.ts'
+import { DumpEncodingError, DumpSyntaxError, NotADumpError, TruncatedDumpError } from './errors.ts'
+import { foldDump } from './fold-dump.ts'
 import { readDump } from './read-dump.ts'
 
 const fixture = new URL('./workshop-dump.fixture.txt', import.meta.url)
@@ -147,6 +148,18 @@ test('readDump: an export in another encoding is refused', async () => {
 
     await assert.rejects(reading, (error) => error instanceof DumpEncodingError && expected.test(error.message))
   }
+})
+
+test('foldDump: a name that has become a keyword is told with its line of the export and the way out', async () => {
+  const file = fileOf(`${START}COPY a (b) FROM stdin;\n1\n2\n\\.\nCREATE TABLE system_user (id integer);\n${END}`)
+
+  const folding = foldDump(await readDump(file))
+
+  await assert.rejects(folding, (error) => {
+    assert.ok(error instanceof DumpSyntaxError)
+    assert.equal(error.message, `${file}:7: syntax error at or near "system_user"`)
+    return /--quote-all-identifiers/.test(error.hint ?? '')
+  })
 })
 
 test('readDump: wherever an export is cut off between its first statement and its end, that is noticed', async () => {
