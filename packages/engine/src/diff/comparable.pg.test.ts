@@ -8,6 +8,7 @@ import type { Catalog } from '../catalog/model.ts'
 import { makeComparable } from './comparable.ts'
 import { diffCatalogs } from './diff-catalogs.ts'
 import { forgetRunner } from './forget-runner.ts'
+import { readLive } from './scratch.ts'
 
 /** `drift_app` has no grant of its own, as `imhotep_app` has none. */
 const HISTORY = `
@@ -280,4 +281,19 @@ describe('makeComparable: what is done by hand behind the definitions', () => {
       )
     })
   }
+})
+
+test('readLive: an extension has a version where it is not the one that the server gives by itself', async (t) => {
+  const database = await emptyDatabase()
+  t.after(() => database.drop())
+  const db = connect(database.url)
+  t.after(() => db.close())
+  await db.query(`create extension pg_trgm version '1.5'`)
+  const pinned = await readLive(database.url)
+  await db.query('alter extension pg_trgm update')
+
+  const given = await readLive(database.url)
+
+  const versions = [pinned, given].map(({ extensions }) => extensions.get('pg_trgm')?.version)
+  assert.deepEqual(versions, ['1.5', null])
 })

@@ -26,7 +26,7 @@ export async function withScratch<T>(serverUrl: string, work: (scratch: Scratch)
     async catalogAfter(fill) {
       const url = await scratch.database()
       await fill(url)
-      return forgetRunner(await readLive(url))
+      return forgetRunner(await onDatabase(url, readCatalog))
     },
   }
   try {
@@ -37,9 +37,22 @@ export async function withScratch<T>(serverUrl: string, work: (scratch: Scratch)
   }
 }
 
-/** The catalog of a database that is named by its connection string. */
+/**
+ * The catalog of a database that is named by its connection string. Extensions of the version that its server gives by
+ * itself have none: other servers give another.
+ */
 export async function readLive(url: string): Promise<Catalog> {
-  return onDatabase(url, readCatalog)
+  return onDatabase(url, async (db) => {
+    const catalog = await readCatalog(db)
+    const given = await db.query<{ name: string; version: string | null }>(
+      'select name, default_version as version from pg_catalog.pg_available_extensions where installed_version is not null',
+    )
+    for (const { name, version } of given) {
+      const extension = catalog.extensions.get(name)
+      if (extension?.version === version) catalog.extensions.set(name, { ...extension, version: null })
+    }
+    return catalog
+  })
 }
 
 /** Runs a script as one transaction; `signal` breaks it off. */
