@@ -158,6 +158,45 @@ const CASES: Record<string, string> = {
     create table a.other (x int);
     do $$ begin perform a.once(); end $$;
     drop function a.once();`,
+  'what records and rows start with': `
+    create schema a;
+    create type a.kind as enum ('x', 'y');
+    create type a.pair as (key text, kind a.kind);
+    create domain a.names as text[];
+    create table a.t (id int, name text);
+    create function a.make(p_name text) returns a.t language plpgsql as $$
+    begin execute format('create table a.%I (x int)', p_name); return row(1, p_name); end $$;
+    create function a.named(p a.t, r record) returns void language plpgsql as $$
+    declare q record := p; s record := row(r.f1);
+    begin execute format('create table a.%I ()', q.name || s.f1 || p.name); end $$;
+    do $$
+    declare
+      r constant record := (select c from pg_tables c where c.schemaname = 'a' and c.tablename = 't');
+      p record default row('by_record'::text, 2);
+      "Q" a.t := row(1, 'by_row'::text);
+      u a.t%rowtype := row(2, 'by_rowtype'::text);
+      c a.pair not null := ('by_type'::text, 'y'::a.kind);
+      k a.kind = 'y';
+      l a.kind := case when k = 'x' then 'y' else 'x' end;
+      n a.names := array['first', 'second'];
+      none record;
+      empty a.pair := null;
+      made record := a.make('by_call');
+    begin
+      execute format('comment on table %I.%I is %L', r.schemaname, r.tablename, k);
+      execute format('create table a.%I (x int default %s)', p.f1, p.f2);
+      execute format('create table a.%I (%s int)', "Q".name, u.name);
+      execute format('create table a.%I (k a.kind default %L)', c.key, c.kind);
+      execute format('comment on column a.t.id is %L', l);
+      execute format('comment on column a.t.name is %L', n[2]);
+      if empty is null then create table a.nothing (); end if;
+      if row(null, 1) is null or row(null, 1) is not null then create table a.something (); end if;
+      if (k, 1) in (('x', 2), ('y', 1)) and (k, l) = ('y', 'x') and ('y', 2) <> (k, 1) then create table a.compared (); end if;
+      for none in select key, m from (values ('v1', 1), ('v2', 2)) v (key, m) where (key, m) in (('v2', 2)) loop execute format('create table a.%I ()', none.key); end loop;
+      perform a.named(row(1, 'whole'::text), row('_part'::text));
+    end
+    $$;
+    do 'declare p record := row(''quoted''::text); begin execute format(''create table a.%I ()'', p.f1); end';`,
 }
 
 for (const [title, sql] of Object.entries(CASES)) {
@@ -179,6 +218,12 @@ const OPEN: [sql: string, reason: string][] = [
   ['select f(x) from t', 'call of public.f: rows of t'],
   ['do $$ declare r record; begin for r in select x from t loop execute r.x; end loop; end $$', 'do block: rows of t'],
   ['drop owned by pg_monitor', 'drop owned'],
+  [
+    'do $$ declare r record := (select t from t); begin if r is null then drop table t; end if; end $$',
+    'do block: the value of r',
+  ],
+  ["do $$ declare r t := '(x)'; begin if r is null then drop table t; end if; end $$", 'do block: the value of r'],
+  ['do $$ declare r record := f((select x from t)); begin null; end $$', 'do block: the value of x'],
 ]
 
 const SILENT = [
@@ -187,6 +232,7 @@ const SILENT = [
   "do $$ begin execute format('update %I set x = 1', (select x from t)); end $$",
   'select g(x) from t',
   'insert into t select g(x) from t',
+  "do $$ declare a int[] := '{{1,2}}'; begin null; end $$",
 ]
 
 test('foldFiles: code that rows or the clock decide is unknown where it may change the schema, and only there', async () => {

@@ -1,6 +1,6 @@
+import { declaredValues } from './declared-values.ts'
 import type { ParsedStatement } from './parse-sql.ts'
 import { parsePlpgsql, parseRaw, type Node } from './parser.ts'
-import { sqlTokens } from './split-sql.ts'
 import { walkTree } from './walk.ts'
 
 /** A mention of an object by its qualified name. */
@@ -162,26 +162,9 @@ function plpgsqlTrees(createText: string): unknown[] {
     }
   }
   visit(parsePlpgsql(createText))
-  return hasRecords ? [...found, ...declaredValues(createText).flatMap((value) => trees(`select ${value}`))] : found
-}
-
-/** What variables start with, as it is written: the parser leaves out that of records and rows. */
-function declaredValues(createText: string): string[] {
-  const bodies = sqlTokens(createText).flatMap(({ text: token }) => /^(\$\w*\$)(.*)\1$/s.exec(token)?.[2] ?? [])
-  return bodies.flatMap((body) => {
-    const values: string[] = []
-    let isDeclaring = false
-    let start: number | null = null
-    for (const { text: token, start: at, end, depth } of sqlTokens(body)) {
-      const word = token.toLowerCase()
-      if (word === 'declare' || word === 'begin') isDeclaring = word === 'declare'
-      if (!isDeclaring || depth > 0) continue
-      if (word === ';' && start !== null) values.push(body.slice(start, at))
-      if (word === ';') start = null
-      else if (word === '=' || word === 'default') start ??= end
-    }
-    return values
-  })
+  return hasRecords
+    ? [...found, ...declaredValues(createText).flatMap(({ text: value }) => trees(`select ${value}`))]
+    : found
 }
 
 /** PL/pgSQL's parse modes: 0 a statement, 2 an expression, 3 to 5 an assignment `target := expression`. */

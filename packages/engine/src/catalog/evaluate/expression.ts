@@ -11,6 +11,7 @@ import {
   isEqual,
   isRef,
   isRow,
+  rowOf,
   textOf,
   toBoolean,
   Undecidable,
@@ -47,7 +48,11 @@ const RULES: Record<string, (content: Content, env: Env) => Value> = {
   ParamRef: (param, env) => decided(env.variables.get(`$${param.number}`), `parameter $${param.number}`),
   TypeCast: (cast, env) => castValue(evaluate(cast.arg, env), cast.typeName, env),
   BoolExpr: evaluateBoolean,
-  NullTest: (test, env) => (evaluate(test.arg, env) === null) === (test.nulltesttype === 'IS_NULL'),
+  NullTest: (test, env) => {
+    const value = evaluate(test.arg, env)
+    const parts = isRow(value) ? [...value.row.values()] : [value]
+    return parts.every((part) => (part === null) === (test.nulltesttype === 'IS_NULL'))
+  },
   BooleanTest: (test, env) => {
     const value = toBoolean(evaluate(test.arg, env))
     const [, not, what] = /^IS_(NOT_)?(TRUE|FALSE|UNKNOWN)$/.exec(test.booltesttype) ?? []
@@ -81,7 +86,7 @@ const RULES: Record<string, (content: Content, env: Env) => Value> = {
   A_Expr: evaluateOperator,
   FuncCall: evaluateCall,
   SubLink: evaluateSubLink,
-  RowExpr: (row, env) => (row.args ?? []).map((item: Node) => evaluate(item, env)),
+  RowExpr: (row, env) => rowOf((row.args ?? []).map((item: Node) => evaluate(item, env))),
   CollateClause: (clause, env) => evaluate(clause.arg, env),
   A_Indirection: (node, env) => {
     let value = evaluate(node.arg, env)
@@ -378,8 +383,11 @@ function evaluateSubLink(link: Content, env: Env): Value {
       return rows[0] ? first(rows[0]) : null
     case 'ARRAY_SUBLINK':
       return rows.map(first)
-    case 'ANY_SUBLINK':
-      return anyOf(path(link.operName).at(-1) ?? '=', evaluate(link.testexpr, env), rows.map(first))
+    case 'ANY_SUBLINK': {
+      const value = evaluate(link.testexpr, env)
+      const items = isRow(value) ? rows.map((row): Value => ({ row })) : rows.map(first)
+      return anyOf(path(link.operName).at(-1) ?? '=', value, items)
+    }
     default:
       return undecided('a sub-select')
   }

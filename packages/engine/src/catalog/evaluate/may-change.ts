@@ -60,7 +60,8 @@ function ofRoutine(routine: Routine): Summary {
     const body = bodyOf(routine)
     if (!body) return CHANGES
     const handlers = (body.exceptions?.exc_list ?? []).flatMap((own) => own.PLpgSQL_exception.action ?? [])
-    return summarize([...nested([...body.statements, ...handlers])].map(ofStatement))
+    const starts = body.variables.flatMap(({ start }) => (start === null ? [] : ofText(`select ${start}`)))
+    return summarize([...starts, ...[...nested([...body.statements, ...handlers])].map(ofStatement)])
   }
   if (routine.language !== 'sql') return { changes: routine.kind !== 'aggregate', calls: [] }
   return /^(return|begin\s+atomic)\b/i.test(routine.body) ? { changes: false, calls: [] } : ofText(routine.body)

@@ -1,3 +1,4 @@
+import { declaredValues } from '../../parse/declared-values.ts'
 import { parsePlpgsql } from '../../parse/parser.ts'
 
 /** The trees of PL/pgSQL, as far as they are read here. */
@@ -120,11 +121,19 @@ export function plpgsqlBody(text: string): Body | null {
   const [parsed] = (parsePlpgsql(text) as Tree | null)?.plpgsql_funcs ?? []
   const block = parsed?.PLpgSQL_function?.action?.PLpgSQL_stmt_block
   if (!block) return null
-  const variables = (parsed?.PLpgSQL_function?.datums ?? []).map(({ PLpgSQL_var: scalar, PLpgSQL_rec: record }) => ({
-    name: (scalar ?? record)?.refname ?? '',
-    type: scalar?.datatype?.PLpgSQL_type?.typname ?? '',
-    start: scalar?.default_val?.PLpgSQL_expr?.query ?? null,
-  }))
+  const datums = parsed?.PLpgSQL_function?.datums ?? []
+  // a type that the parser does not know is a record to it, without what the variable starts with
+  const declared = datums.some(({ PLpgSQL_rec: record }) => record) ? declaredValues(text) : []
+  const variables = datums.map(({ PLpgSQL_var: scalar, PLpgSQL_rec: record }) => {
+    const name = (scalar ?? record)?.refname ?? ''
+    return {
+      name,
+      type: (scalar ?? record)?.datatype?.PLpgSQL_type?.typname ?? '',
+      start: scalar
+        ? (scalar.default_val?.PLpgSQL_expr?.query ?? null)
+        : (declared.find((own) => own.name === name)?.text ?? null),
+    }
+  })
   return { statements: block.body ?? [], exceptions: block.exceptions?.PLpgSQL_exception_block, variables }
 }
 

@@ -33,6 +33,11 @@ export function isRow(value: Value): value is Row {
   return typeof value === 'object' && value !== null && 'row' in value
 }
 
+/** What `row(..)` gives: fields have the names f1, f2 and so on. */
+export function rowOf(values: readonly Value[]): Row {
+  return { row: new Map(values.map((value, n) => [`f${n + 1}`, value])) }
+}
+
 export function isArray(value: Value): value is readonly Value[] {
   return Array.isArray(value)
 }
@@ -75,6 +80,7 @@ export function isEqual(a: Value, b: Value): boolean {
   if (isRef(a) && isRef(b)) return a.ref === b.ref && a.key === b.key
   if (isArray(a) && isArray(b))
     return a.length === b.length && a.every((item, n) => item !== null && isEqual(item, b[n] ?? null))
+  if (isRow(a) && isRow(b)) return isEqual([...a.row.values()], [...b.row.values()])
   // zero is the OID of nothing
   if (isRef(a) && typeof b === 'number') return b === 0 ? false : undecided('an oid by its number')
   if (isRef(b) && typeof a === 'number') return isEqual(b, a)

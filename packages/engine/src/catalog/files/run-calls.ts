@@ -5,6 +5,7 @@ import { attempt, decided } from '../evaluate/expression.ts'
 import { bodyOf, callsChange, routineMayChange, routines } from '../evaluate/may-change.ts'
 import { evaluateQuery } from '../evaluate/query.ts'
 import { textOf, Undecidable, undecided } from '../evaluate/value.ts'
+import { valueAs } from '../evaluate/value-as.ts'
 import type { Routine } from '../model.ts'
 import { markUnknown, type Fold } from './fold.ts'
 import { routineNamed } from './names.ts'
@@ -150,11 +151,13 @@ function pathOf({ settings }: Routine): string[] | null {
 }
 
 function bindArguments(run: Run, routine: Routine, args: Known[], named: ReadonlyMap<string, Known>): void {
+  const { argumentTypes: types } = routine
   for (const [n, { name = '', defexpr }] of inputsOf(routine.arguments).entries()) {
     const given = n < args.length ? args[n] : named.get(name)
     const value = given === undefined && defexpr ? attempt(defexpr, environment(run)) : (given ?? null)
-    run.variables.set(`$${n + 1}`, value)
-    if (name !== '') run.variables.set(name, value)
+    const held = valueAs(run.fold, types[n] ?? '', value)
+    run.variables.set(`$${n + 1}`, held)
+    if (name !== '') run.variables.set(name, held)
   }
 }
 

@@ -14,7 +14,8 @@ import {
   type Statement,
   type Statements,
 } from '../evaluate/plpgsql-tree.ts'
-import { arrayOf, textOf, toBoolean, Undecidable, undecided } from '../evaluate/value.ts'
+import { textOf, toBoolean, Undecidable, undecided } from '../evaluate/value.ts'
+import { valueAs } from '../evaluate/value-as.ts'
 import type { SourcePosition } from '../model.ts'
 import { markUnknown, type Fold } from './fold.ts'
 import { runQuery } from './run-calls.ts'
@@ -53,11 +54,13 @@ export function runDo(fold: Fold, node: Extract<Node, { DoStmt: unknown }>['DoSt
 }
 
 export function runBody(run: Run, body: Body): void {
+  const { fold } = run
   run.names = body.variables.map(({ name }) => name)
   for (const { name, type, start } of body.variables) {
     if (run.variables.has(name)) continue
-    const value = name === 'found' ? UNDECIDED : start === null ? null : attemptText(run, start)
-    run.variables.set(name, type.endsWith('[]') && typeof value === 'string' ? arrayOf(value) : value)
+    run.types.set(name, type)
+    const value = name === 'found' ? UNDECIDED : start === null ? null : attemptWithCalls(run, start)
+    run.variables.set(name, valueAs(fold, type, value))
   }
   try {
     runGuarded(run, body.statements, body.exceptions)
@@ -261,7 +264,8 @@ function assignment(query: string): { name: string | undefined; text: string; is
 function runAssign(run: Run, query: string): End {
   const { name, text, isPart } = assignment(query)
   if (name === undefined) return undecided(`assignment ${query}`)
-  run.variables.set(name, isPart ? UNDECIDED : attemptWithCalls(run, text))
+  const value = isPart ? UNDECIDED : attemptWithCalls(run, text)
+  run.variables.set(name, valueAs(run.fold, run.types.get(name) ?? '', value))
   return 'next'
 }
 

@@ -18,6 +18,8 @@ export interface Run {
   readonly budget: { left: number }
   /** Names of variables by their number. */
   names: readonly string[]
+  /** Types of declared variables by their name, as written. */
+  readonly types: Map<string, string>
   result: Known
 }
 
@@ -37,7 +39,7 @@ export class Raised extends Undecidable {
 export const STEPS = 20_000
 
 export function newRun(fold: Fold, what: string, firstLine: number | null, budget = { left: STEPS }): Run {
-  return { fold, what, firstLine, budget, variables: new Map(), names: [], result: null }
+  return { fold, what, firstLine, budget, variables: new Map(), names: [], types: new Map(), result: null }
 }
 
 export function note(run: Run, reason: string): void {
