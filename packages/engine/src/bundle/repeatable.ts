@@ -1,6 +1,7 @@
 import type { ParsedStatement } from '../parse/parse-sql.ts'
 import type { Node } from '../parse/parser.ts'
 import { statementKind } from '../parse/statement-kind.ts'
+import { createdSchema } from '../parse/schema-elements.ts'
 import { repeatableAlterTable } from './repeatable-alter-table.ts'
 import { guarded, insertAt, insertBehind, refuse, type Repeatable } from './repeatable-text.ts'
 import { quoteIdentifier, quoteLiteral, quoteQualified } from './quote.ts'
@@ -69,11 +70,11 @@ function repeatableCreate(statement: ParsedStatement, node: Node): Repeatable | 
 
 type SchemaNode = Extract<Node, { CreateSchemaStmt: unknown }>['CreateSchemaStmt']
 
-function repeatableSchema(text: string, { if_not_exists, schemaname, authrole, schemaElts }: SchemaNode): Repeatable {
-  if (if_not_exists) return { text }
-  if (!schemaElts?.length) return insertBehind(text, ['create', 'schema'], 'if not exists')
+function repeatableSchema(text: string, node: SchemaNode): Repeatable {
+  if (node.if_not_exists) return { text }
+  if (!node.schemaElts?.length) return insertBehind(text, ['create', 'schema'], 'if not exists')
   // IF NOT EXISTS does not go with what the schema is made with.
-  const name = quoteLiteral(schemaname ?? authrole?.rolename ?? '')
+  const name = quoteLiteral(createdSchema(node))
   return guarded(`not exists (select from pg_catalog.pg_namespace where nspname = ${name})`, text)
 }
 

@@ -236,6 +236,30 @@ const CASES: Record<string, string> = {
     create unlogged table a.u (x int);
     create table a.twin (like a.tt);
     alter table a.tt drop constraint n_positive;`,
+  'a schema with what it is made with': `
+    create table other (x int);
+    create function f() returns trigger language plpgsql as $$ begin return new; end $$;
+    create schema a
+      grant select (x), update on t to pg_monitor with grant option
+      create trigger tr before insert on t for each row execute function f()
+      create unique index on t (y)
+      create index t_x on a.t using hash (x) where x > 0
+      create view v as select t.x, other.x as z, 1 as create from t, other
+      create view a.w (one) as (select x from v)
+      create table t (
+        x int primary key, y int references t, z numeric default nextval('a.s'), "create grant" text,
+        check (y <> 5), unique (y, z)
+      )
+      create unlogged table u (like t including all) -- create table none
+      create sequence s start 5
+      grant usage on schema a to pg_monitor
+      grant all on sequence s to pg_monitor;
+    create schema b authorization pg_monitor
+      create table t (id bigint generated always as identity, n serial)
+      create view v as select id from t
+      grant select on v to public;
+    create schema if not exists c authorization pg_monitor;
+    comment on table a.t is 'made with its schema';`,
   'bundles: guards, IF NOT EXISTS, drop and create': '',
 }
 
@@ -243,8 +267,9 @@ for (const [title, sql] of Object.entries(CASES)) {
   test(`foldFiles: what PostgreSQL makes of the same text - ${title}`, async () => {
     const text = sql || bundleModules(await planModules(shopModules))
 
-    const { differences } = await bothCatalogs(text)
+    const { differences, folded } = await bothCatalogs(text)
 
     assert.deepEqual(differences, [])
+    assert.deepEqual(folded.unknown, [])
   })
 }

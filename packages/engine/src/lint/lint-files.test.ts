@@ -164,6 +164,31 @@ delete from kept where id = 1;`)
   assert.deepEqual(found, [])
 })
 
+test('lintFiles: what a schema is made with is there behind it, new in its file', async () => {
+  const history = `
+-- file: 001_a.sql
+create schema sales
+  create table orders (id bigint primary key, note text)
+  create view notes as select note from orders
+  create index orders_note on orders (note);
+create index orders_id_note on sales.orders (id, note);
+-- file: 002_b.sql
+create table sales.orders (id bigint);
+drop view sales.notes;
+create schema authorization sales;
+-- file: 003_c.sql
+create index orders_both on sales.orders (note, id);`
+
+  const found = await findingsOf(history)
+  const locks = await findingsOf(history, {}, 'locks')
+
+  assert.deepEqual(found, ['created-twice 002_b.sql:1 <- 001_a.sql:2', 'created-twice 002_b.sql:3 <- 001_a.sql:1'])
+  assert.deepEqual(
+    locks.filter((text) => text.startsWith('index-')),
+    ['index-not-concurrent 003_c.sql:1'],
+  )
+})
+
 test('lintFiles: finds unqualified names in the one schema that the files use and never create', async () => {
   const found = await findingsOf(`
 -- file: 001_a.sql

@@ -1,5 +1,6 @@
 import type { Node } from '../../parse/parser.ts'
 import { path } from '../../parse/references.ts'
+import { createdSchema } from '../../parse/schema-elements.ts'
 import type { Fold } from '../files/fold.ts'
 import { routineKey } from '../files/grants.ts'
 import { findIndex, hasRelation, newName, newRelation, relationName, relationNamed, typeNamed } from '../files/names.ts'
@@ -46,7 +47,7 @@ function duplicate(fold: Fold, node: Node): string | null {
   }
   if ('CreateSchemaStmt' in node)
     return when(
-      !node.CreateSchemaStmt.if_not_exists && catalog.schemas.has(node.CreateSchemaStmt.schemaname ?? ''),
+      !node.CreateSchemaStmt.if_not_exists && catalog.schemas.has(createdSchema(node.CreateSchemaStmt)),
       'duplicate_schema',
     )
   if ('CreateExtensionStmt' in node)

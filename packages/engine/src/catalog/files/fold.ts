@@ -20,7 +20,7 @@ export interface FoldOptions {
   readonly serverVersion?: number
   /** The search path that every file starts with. Default `public`. */
   readonly searchPath?: readonly string[]
-  /** Told each statement that code of the files runs (DO blocks, functions that are called), right before it is folded. */
+  /** Told each statement that code of the files runs (DO blocks, functions that are called) or a schema is made with, right before it is folded. */
   readonly watch?: (statement: ParsedStatement, position: SourcePosition) => void
 }
 
@@ -63,7 +63,10 @@ export function markUnknown(fold: Fold, reason: string): void {
 }
 
 /** The place of a location in the statement under way. */
-export function positionAt({ statement, position }: Fold, location: number | undefined): SourcePosition {
+export function positionAt(
+  { statement, position }: Pick<Fold, 'statement' | 'position'>,
+  location: number | undefined,
+): SourcePosition {
   const offset = (location ?? statement.start) - statement.start
   if (offset <= 0 || offset > statement.text.length) return position
   const before = statement.text.slice(0, offset)

@@ -1,17 +1,41 @@
+import type { ParsedStatement } from '../../parse/parse-sql.ts'
 import type { Node } from '../../parse/parser.ts'
-import { DEFAULT_SCHEMA, markUnknown, type Fold } from './fold.ts'
+import { createdSchema, schemaElements } from '../../parse/schema-elements.ts'
+import { DEFAULT_SCHEMA, markUnknown, positionAt, type Fold } from './fold.ts'
 import { forget } from './gone.ts'
 import { defaultGrants } from './default-grants.ts'
 import { roleName } from './grants.ts'
+import { setOwner } from './owners.ts'
 
 export function createSchema(fold: Fold, node: Extract<Node, { CreateSchemaStmt: unknown }>['CreateSchemaStmt']): void {
   const owner = node.authrole ? roleName({ RoleSpec: node.authrole }) : null
-  const name = node.schemaname ?? owner ?? ''
+  const name = createdSchema(node)
   if (fold.catalog.schemas.has(name)) return
   forget(fold, name)
   const grants = defaultGrants(fold, 'schema', '')
   fold.catalog.schemas.set(name, { name, owner, comment: null, grants, position: fold.position })
-  if (node.schemaElts?.length) markUnknown(fold, 'create schema with elements')
+  const elements = schemaElements(fold.statement)
+  if (!elements) return markUnknown(fold, 'create schema with elements')
+  foldElements(fold, name, elements)
+  if (owner !== null) setOwnerOfAll(fold, name, owner)
+}
+
+function foldElements(fold: Fold, schema: string, elements: readonly ParsedStatement[]): void {
+  const { statement, position, searchPath } = fold
+  fold.searchPath = [schema, ...searchPath]
+  for (const element of elements) {
+    fold.position = positionAt({ statement, position }, element.start)
+    fold.options.watch?.(element, fold.position)
+    fold.statement = element
+    fold.interpreter.apply(fold, element)
+  }
+  Object.assign(fold, { statement, position, searchPath })
+}
+
+/** What a schema is made with belongs to its owner. */
+function setOwnerOfAll({ catalog }: Fold, schema: string, owner: string): void {
+  for (const map of [catalog.sequences, catalog.tables, catalog.views])
+    for (const own of map.values()) if (own.schema === schema) setOwner(own, owner)
 }
 
 export function createExtension(

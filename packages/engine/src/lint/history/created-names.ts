@@ -1,5 +1,6 @@
 import type { ParsedStatement } from '../../parse/parse-sql.ts'
 import { path } from '../../parse/references.ts'
+import { createdSchema, schemaElements } from '../../parse/schema-elements.ts'
 import type { ObjectKind } from './history-index.ts'
 import { relationKey as keyOfRelation, typeKey as keyOfNames } from './names.ts'
 import { partKinds, type PartKind } from './part-kinds.ts'
@@ -10,7 +11,8 @@ interface Created {
 }
 
 /** What a statement brings into being, a new name of something included. */
-export function createdNames({ node }: ParsedStatement): Created[] {
+export function createdNames(statement: ParsedStatement): Created[] {
+  const { node } = statement
   if ('IndexStmt' in node) return indexName(node.IndexStmt)
   if ('CreateTrigStmt' in node) return [part('trigger', node.CreateTrigStmt.relation, node.CreateTrigStmt.trigname)]
   if ('CreatePolicyStmt' in node)
@@ -23,7 +25,11 @@ export function createdNames({ node }: ParsedStatement): Created[] {
   if ('CreateTableAsStmt' in node) return [relation(relationKey(node.CreateTableAsStmt.into?.rel))]
   if ('CreateForeignTableStmt' in node) return [relation(relationKey(node.CreateForeignTableStmt.base?.relation))]
   if ('CreateSeqStmt' in node) return [relation(relationKey(node.CreateSeqStmt.sequence))]
-  if ('CreateSchemaStmt' in node) return [{ kind: 'schema', name: node.CreateSchemaStmt.schemaname ?? '' }]
+  if ('CreateSchemaStmt' in node)
+    return [
+      { kind: 'schema', name: createdSchema(node.CreateSchemaStmt) },
+      ...(schemaElements(statement) ?? []).flatMap(createdNames),
+    ]
   if ('CreateExtensionStmt' in node) return [{ kind: 'extension', name: node.CreateExtensionStmt.extname ?? '' }]
   if ('CreatePublicationStmt' in node) return [{ kind: 'publication', name: node.CreatePublicationStmt.pubname ?? '' }]
   if ('CreateRoleStmt' in node) return [{ kind: 'role', name: node.CreateRoleStmt.role ?? '' }]

@@ -2,6 +2,7 @@ import type { Catalog, SourcePosition } from '../../catalog/model.ts'
 import { formatType } from '../../catalog/files/format-type.ts'
 import type { ParsedStatement } from '../../parse/parse-sql.ts'
 import { path } from '../../parse/references.ts'
+import { createdSchema } from '../../parse/schema-elements.ts'
 import { relationKey, typeKey } from './names.ts'
 import { relationCalled, typeCalled, type Taken } from './taken-names.ts'
 
@@ -43,7 +44,8 @@ export function existingObject({ node }: ParsedStatement, catalog: Catalog): Exi
     return table(sequence, tolerated)
   }
   if ('CreateSchemaStmt' in node) {
-    const { schemaname: name = '', if_not_exists: tolerated } = node.CreateSchemaStmt
+    const { if_not_exists: tolerated } = node.CreateSchemaStmt
+    const name = createdSchema(node.CreateSchemaStmt)
     return name === 'public' ? null : is('schema', name, catalog.schemas.get(name), tolerated)
   }
   if ('CreateTrigStmt' in node) {
