@@ -41,6 +41,25 @@ const CASES: Record<string, string> = {
     alter table a.t add constraint later check (y <> 3) not valid;
     alter table a.t add constraint kept check (y <> 4) not valid;
     alter table a.t validate constraint later;`,
+  'keys that are said twice': `
+    create schema a;
+    create table a.one (x int unique, y int, unique (x), unique (y, x), unique (x, y), constraint named unique (y, x));
+    create table a.two (x int unique primary key, y int unique constraint why unique default 5, unique (x));
+    create table a.three (x int, y int not null, constraint first unique (x), constraint second unique (x), constraint third primary key (y), unique (y));
+    create table a.four (x int constraint ux unique constraint px primary key, y int unique deferrable unique initially deferred unique);
+    create table a.five (x int primary key, constraint five_x unique (x), z int unique nulls not distinct, unique (z));
+    create table a.six (
+      x int, y int, unique (x), unique (x) include (y), primary key (x, y), unique (x, y) deferrable, unique (x) include (y),
+      exclude using hash (x with =), exclude using hash (x with =) where (x > 0), constraint hashed exclude using hash (x with =)
+    );
+    create table a.seven (x int, constraint own unique (x)) partition by list (x);
+    create table a.eight partition of a.seven default;
+    alter table a.one add column z int unique primary key, add column w int unique constraint w_named unique;
+    alter table a.one add unique (w), add unique (w);
+    create index on a.six (x) include (y, x);
+    create index on a.seven (x) include (x);
+    alter table a.seven add unique (x) include (x);
+    create table a.like_six (like a.six including indexes);`,
   'checks as PostgreSQL prints them': `
     create schema a;
     create table a.t (

@@ -13,6 +13,7 @@ import { markUnknown, withPartitions, type Fold } from './fold.ts'
 import { typeText } from './format-type.ts'
 import { roleName } from './grants.ts'
 import { attachPartition, detachPartition, inheritFromTable, stopInheriting } from './inheritance.ts'
+import { withMergedKeys } from './merge-keys.ts'
 import { findIndex, indexNamed, relationName } from './names.ts'
 import { findOther } from './others.ts'
 import { setTableOwner } from './owners.ts'
@@ -102,7 +103,10 @@ function alterColumn(fold: Fold, { table, command, text, end, isOnly }: Alter): 
   }
   switch (command.subtype) {
     case 'AT_AddColumn':
-      if (def && 'ColumnDef' in def) for (const own of reached) addColumn(fold, own, def.ColumnDef, end, table)
+      if (def && 'ColumnDef' in def) {
+        const column = withMergedKeys(def.ColumnDef)
+        for (const own of reached) addColumn(fold, own, column, end, table)
+      }
       return true
     case 'AT_DropColumn':
       for (const own of reached)

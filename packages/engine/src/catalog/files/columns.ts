@@ -162,7 +162,15 @@ function serialDefault(fold: Fold, table: Table, column: string, type: string, s
   return `nextval('${table.schema}.${name}'::regclass)`
 }
 
-/** Constraints written behind a column; DEFERRABLE and NOT VALID behind one of them are entries of their own. */
+/** DEFERRABLE and INITIALLY DEFERRED behind a column's constraint are entries of their own. */
+export function withAttributes(constraints: readonly ConstraintNode[], n: number): ConstraintNode {
+  const following = constraints.slice(n + 1)
+  const stop = following.findIndex((other) => !other.contype?.startsWith('CONSTR_ATTR_'))
+  const attributes = (stop < 0 ? following : following.slice(0, stop)).map((other) => other.contype)
+  const initdeferred = attributes.includes('CONSTR_ATTR_DEFERRED')
+  return { ...constraints[n], deferrable: initdeferred || attributes.includes('CONSTR_ATTR_DEFERRABLE'), initdeferred }
+}
+
 function addColumnConstraints(
   fold: Fold,
   table: Table,
@@ -172,12 +180,7 @@ function addColumnConstraints(
 ): void {
   constraints.forEach((constraint, n) => {
     if (!TABLE_CONSTRAINTS.has(constraint.contype ?? '')) return
-    const following = constraints.slice(n + 1)
-    const stop = following.findIndex((other) => !other.contype?.startsWith('CONSTR_ATTR_'))
-    const attributes = (stop < 0 ? following : following.slice(0, stop)).map((other) => other.contype)
-    const initdeferred = attributes.includes('CONSTR_ATTR_DEFERRED')
-    const deferrable = initdeferred || attributes.includes('CONSTR_ATTR_DEFERRABLE')
-    addConstraint(fold, table, { ...constraint, deferrable, initdeferred }, texts[n] ?? '', column)
+    addConstraint(fold, table, withAttributes(constraints, n), texts[n] ?? '', column)
   })
 }
 

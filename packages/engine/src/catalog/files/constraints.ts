@@ -9,7 +9,7 @@ import { relationName } from './names.ts'
 import { qualify } from './qualify.ts'
 import { rekey } from './rekey.ts'
 import { validateConstraint } from './alter-constraint.ts'
-import { indexKeys, isIndexNameTaken } from './index-keys.ts'
+import { indexKeys, isIndexNameTaken, keyNames, nameParts } from './index-keys.ts'
 import { relationOptions } from './relation-options.ts'
 import { parenthesesBehind } from './source-text.ts'
 
@@ -65,7 +65,9 @@ export function inheritConstraint(
     return
   }
   const named = constraint.kind === 'check' || constraint.kind === 'foreign key'
-  const name = named ? constraint.name : newConstraintName(fold, partition, constraint.kind, constraint.columns)
+  const name = named
+    ? constraint.name
+    : newConstraintName(fold, partition, constraint.kind, index ? nameParts(index) : constraint.columns)
   if (!partition.constraints.has(name)) partition.constraints.set(name, { ...constraint, name, comment: null })
   if (index) {
     partition.indexes.set(name, { ...index, name, comment: null })
@@ -150,8 +152,8 @@ function makeConstraint(
   const kind = KINDS[node.contype ?? '']
   if (!kind) return null
   const columns = constraintColumns(node, kind, table, column)
-  const name =
-    node.conname ?? newConstraintName(fold, table, kind, kind === 'check' && columns.length !== 1 ? [] : columns)
+  const parts = kind === 'check' && columns.length !== 1 ? [] : keyNames([...columns, ...path(node.including)])
+  const name = node.conname ?? newConstraintName(fold, table, kind, parts)
   const common = {
     name,
     columns,
@@ -327,14 +329,19 @@ function isConstraintNameTaken({ catalog }: Fold, schema: string, name: string):
 export function equalKey(
   { serverVersion = 18 }: FoldOptions,
   table: Table,
-  constraint: Pick<Constraint, 'kind' | 'columns' | 'definition'>,
+  constraint: Pick<Constraint, 'kind' | 'definition'>,
 ): Constraint | undefined {
-  const { kind, columns } = constraint
+  const { kind } = constraint
   const own = [...table.constraints.values()].filter((other) => other.kind === kind)
   if (kind === 'foreign key')
     return own.find((other) => essence(other) === essence(constraint) && (other.validated || serverVersion >= 18))
   if (kind !== 'primary key' && kind !== 'unique') return undefined
-  return own.find((other) => other.columns.join() === columns.join())
+  return own.find((other) => withoutTime(other) === withoutTime(constraint))
+}
+
+/** When a key is looked at makes it no other one. */
+function withoutTime({ definition: text }: Pick<Constraint, 'definition'>): string {
+  return text.replace(/ DEFERRABLE(?: INITIALLY DEFERRED)?$/, '')
 }
 
 /** Of a foreign key what a partition's must have in common with its parent's. */

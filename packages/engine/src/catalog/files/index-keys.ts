@@ -1,6 +1,6 @@
 import { parseRaw, type Node } from '../../parse/parser.ts'
 import { path } from '../../parse/references.ts'
-import type { IndexKey, Table, View } from '../model.ts'
+import type { Index, IndexKey, Table, View } from '../model.ts'
 import { collationName, typeCollation } from './collation-name.ts'
 import type { Fold } from './fold.ts'
 import { qualify } from './qualify.ts'
@@ -58,13 +58,18 @@ function expressionText(entry: string, endWord: string | undefined): string {
 }
 
 /** What an expression key is called in the name of its index. */
-export function expressionName(expression: string | null): string {
+function expressionName(expression: string | null): string {
   const parsed = expression === null ? null : parseRaw(`select ${expression}`)
   const [statement] = Array.isArray(parsed) ? parsed : []
   if (!statement || !('SelectStmt' in statement.node)) return 'expr'
   const [target] = statement.node.SelectStmt.targetList ?? []
   const name = target && 'ResTarget' in target ? derivedName(target.ResTarget.val) : '?column?'
   return name === '?column?' ? 'expr' : name
+}
+
+/** What the name of an index without one is made from: its keys, then the columns that it includes. */
+export function nameParts({ keys, include }: Pick<Index, 'keys' | 'include'>): string[] {
+  return keyNames([...keys.map((key) => key.column ?? expressionName(key.expression)), ...include])
 }
 
 /** Names of keys, made different by numbers. */

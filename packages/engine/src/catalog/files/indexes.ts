@@ -6,7 +6,7 @@ import { partitionsOf, type Fold } from './fold.ts'
 import { relationName } from './names.ts'
 import { qualify } from './qualify.ts'
 import { forget } from './gone.ts'
-import { expressionName, indexKeys, isIndexNameTaken, keyNames } from './index-keys.ts'
+import { indexKeys, isIndexNameTaken, nameParts } from './index-keys.ts'
 import { relationOptions } from './relation-options.ts'
 import { textBehind } from './source-text.ts'
 import { inheritIndex } from './inheritance.ts'
@@ -22,8 +22,10 @@ export function createIndex(fold: Fold, node: Extract<Node, { IndexStmt: unknown
   const elements = node.indexParams ?? []
   const taken = (name: string) => isIndexNameTaken(fold, schema, name)
   const keys = indexKeys(fold, owner, elements, text.slice(on?.end ?? 0))
-  const columns = keyNames(keys.map((own) => own.column ?? expressionName(own.expression)))
-  const name = node.idxname ?? chooseName(owner.name, columns, 'idx', taken)
+  const include = (node.indexIncludingParams ?? []).map((item) =>
+    'IndexElem' in item ? (item.IndexElem.name ?? '') : '',
+  )
+  const name = node.idxname ?? chooseName(owner.name, nameParts({ keys, include }), 'idx', taken)
   if (node.idxname && taken(name)) return
   const where = node.whereClause ? textBehind(text, 'where') : null
   const index: Index = {
@@ -32,7 +34,7 @@ export function createIndex(fold: Fold, node: Extract<Node, { IndexStmt: unknown
     fromConstraint: false,
     method: node.accessMethod ?? 'btree',
     keys,
-    include: (node.indexIncludingParams ?? []).map((item) => ('IndexElem' in item ? (item.IndexElem.name ?? '') : '')),
+    include,
     predicate: where === null ? null : qualify(fold, 'expression', where, key),
     nullsNotDistinct: node.nulls_not_distinct ?? false,
     options: relationOptions(node.options),

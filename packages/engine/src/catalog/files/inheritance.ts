@@ -3,7 +3,7 @@ import type { Command } from './alter-table.ts'
 import { chooseName } from './choose-name.ts'
 import { inheritConstraint } from './constraints.ts'
 import type { Fold } from './fold.ts'
-import { expressionName, isIndexNameTaken, keyNames } from './index-keys.ts'
+import { isIndexNameTaken, nameParts } from './index-keys.ts'
 import { relationName } from './names.ts'
 import { qualify } from './qualify.ts'
 
@@ -49,8 +49,8 @@ export function inheritIndex(fold: Fold, partition: Table, index: Index, parentS
     (own) => isSameIndex(own, index) && !fold.indexParents.has(`${partition.schema}.${own.name}`),
   )
   if (equal) return void fold.indexParents.set(`${partition.schema}.${equal.name}`, parent)
-  const columns = keyNames(index.keys.map((key) => key.column ?? expressionName(key.expression)))
-  const name = chooseName(partition.name, columns, 'idx', (own) => isIndexNameTaken(fold, partition.schema, own))
+  const isTaken = (own: string) => isIndexNameTaken(fold, partition.schema, own)
+  const name = chooseName(partition.name, nameParts(index), 'idx', isTaken)
   partition.indexes.set(name, { ...index, name, comment: null })
   fold.indexParents.set(`${partition.schema}.${name}`, parent)
 }

@@ -8,6 +8,7 @@ import { markUnknown, type Fold } from './fold.ts'
 import { forget } from './gone.ts'
 import { inheritColumns, inheritFrom } from './inheritance.ts'
 import { copyColumns, copyParts } from './like.ts'
+import { mergeKeys } from './merge-keys.ts'
 import { hasRelation, newRelation, relationName, typeNamed } from './names.ts'
 import { newTable } from './new-table.ts'
 import { qualify } from './qualify.ts'
@@ -65,7 +66,7 @@ function inheritChecks(fold: Fold, table: Table, parent: string): void {
 function addElements(fold: Fold, table: Table, node: CreateNode): void {
   const { text, start } = fold.statement
   const spans = node.tableElts?.length ? listInParentheses(text, (node.relation?.location ?? start) - start) : []
-  const elements = node.tableElts ?? []
+  const elements = mergeKeys(node.tableElts ?? [])
   elements.forEach((element, n) => {
     if ('ColumnDef' in element) addColumn(fold, table, element.ColumnDef, spans[n]?.end ?? text.length)
     else if ('TableLikeClause' in element) copyColumns(fold, table, element.TableLikeClause)
