@@ -84,7 +84,8 @@ const CASES: Record<string, string> = {
     create table a.t (
       tenant uuid not null, bed uuid not null, during tstzrange not null, live boolean,
       constraint one exclude using gist (tenant with =, bed with =, during with &&) where (live),
-      exclude using gist (bed with =, during with &&) deferrable
+      exclude using gist (bed with =, during with &&) deferrable,
+      constraint filled exclude using gist (bed with =) include (live) with (fillfactor = 70) where (live) deferrable
     );`,
   'indexes of every form': `
     create schema a;

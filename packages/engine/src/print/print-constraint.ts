@@ -1,15 +1,27 @@
 import { quoteIdentifier } from '../bundle/quote.ts'
 import type { Catalog, Column, Constraint, Table } from '../catalog/model.ts'
+import { sqlTokens } from '../parse/split-sql.ts'
 import { unplaced, type UnplacedObject } from './printed-object.ts'
-import { lowerCase, qualified } from './sql-text.ts'
+import { lowerCase, qualified, withOptions } from './sql-text.ts'
 
-/** `constraint t_pkey primary key (id)`. */
-export function constraintClause({ name, definition }: Constraint): string {
-  return `constraint ${quoteIdentifier(name)} ${lowerCase(definition)}`
+/** `constraint t_pkey primary key (id)`, with the options of its index, which its definition does not have. */
+export function constraintClause(table: Table, { name, definition }: Constraint): string {
+  const text = lowerCase(definition)
+  const index = table.indexes.get(name)
+  const options = index?.fromConstraint && index.options.length > 0 ? withOptions(index.options) : ''
+  const at = options === '' ? text.length : endOfKeys(text)
+  return `constraint ${quoteIdentifier(name)} ${text.slice(0, at)}${options}${text.slice(at)}`
+}
+
+/** Where WHERE or DEFERRABLE begins behind the keys. */
+function endOfKeys(text: string): number {
+  const tokens = sqlTokens(text)
+  const next = tokens.findIndex(({ text: word, depth }) => depth === 0 && (word === 'where' || word === 'deferrable'))
+  return tokens[next - 1]?.end ?? text.length
 }
 
 export function addConstraintStatement(table: Table, constraint: Constraint): string {
-  return `alter table ${qualified(table)} add ${constraintClause(constraint)}`
+  return `alter table ${qualified(table)} add ${constraintClause(table, constraint)}`
 }
 
 /** True for what CREATE TABLE can hold: no foreign key (its table may come later), nothing that is not validated. */
@@ -27,9 +39,9 @@ export function repeatsKey(table: Table, constraint: Constraint): boolean {
   )
 }
 
-/** A key without its kind and the options of its index, which PostgreSQL does not look at. */
+/** A key without its kind. */
 function keyText({ definition }: Constraint): string {
-  return definition.replace(/^(?:PRIMARY KEY|UNIQUE)\s*/i, '').replace(/ WITH \(.*?\)/i, '')
+  return definition.replace(/^(?:PRIMARY KEY|UNIQUE)\s*/i, '')
 }
 
 /** What CREATE TABLE cannot hold, as statements of their own. */

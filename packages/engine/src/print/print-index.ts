@@ -1,8 +1,7 @@
 import { quoteIdentifier } from '../bundle/quote.ts'
 import type { Catalog, Index, IndexKey, Table, View } from '../catalog/model.ts'
 import { unplaced, type UnplacedObject } from './printed-object.ts'
-import { optionText } from './print-table.ts'
-import { columnList, inParentheses, lowerCase, qualified, quoteKey } from './sql-text.ts'
+import { columnList, inParentheses, lowerCase, qualified, quoteKey, withOptions } from './sql-text.ts'
 
 export function printIndex(catalog: Catalog, owner: Table | View, index: Index): UnplacedObject {
   const table = `${owner.schema}.${owner.name}`
@@ -37,7 +36,7 @@ export function indexStatement(
     `(${index.keys.map((key) => keyText(catalog, key)).join(', ')})`,
     ...(index.include.length > 0 ? [`include ${columnList(index.include)}`] : []),
     ...(index.nullsNotDistinct ? ['nulls not distinct'] : []),
-    ...(index.options.length > 0 ? [`with (${index.options.map(optionText).join(', ')})`] : []),
+    ...(index.options.length > 0 ? [withOptions(index.options).trim()] : []),
     ...(index.predicate === null ? [] : [`where ${inParentheses(lowerCase(index.predicate))}`]),
   ]
   return words.join(' ')

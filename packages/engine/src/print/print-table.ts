@@ -1,10 +1,10 @@
-import { quoteIdentifier, quoteLiteral } from '../bundle/quote.ts'
+import { quoteIdentifier } from '../bundle/quote.ts'
 import { chooseName } from '../catalog/files/choose-name.ts'
 import type { Catalog, Column, Constraint, Table } from '../catalog/model.ts'
 import { addConstraintStatement, constraintClause, isInsideTable, repeatsKey } from './print-constraint.ts'
 import { countingClauses } from './print-sequence.ts'
 import { unplaced, type UnplacedObject } from './printed-object.ts'
-import { inParentheses, lowerCase, qualified, quoteKey } from './sql-text.ts'
+import { inParentheses, lowerCase, optionText, qualified, quoteKey, withOptions } from './sql-text.ts'
 
 export function printTable(catalog: Catalog, table: Table): UnplacedObject {
   const key = `${table.schema}.${table.name}`
@@ -26,23 +26,18 @@ export function tableStatements(catalog: Catalog, table: Table): string[] {
     ...[...table.columns.values()].map((column) =>
       columnClause(table, parent ? withoutIdentity(column) : ownPart(catalog, table, column)),
     ),
-    ...constraints.filter((constraint) => !repeated.includes(constraint)).map(constraintClause),
+    ...constraints
+      .filter((constraint) => !repeated.includes(constraint))
+      .map((constraint) => constraintClause(table, constraint)),
   ]
   const kind = table.unlogged ? 'unlogged table' : 'table'
   const list = entries.length === 0 ? '()' : `(\n  ${entries.join(',\n  ')}\n)`
   const partitioned = table.partitionKey === null ? '' : ` partition by ${lowerCase(table.partitionKey)}`
   const inherits = table.inherits.length === 0 ? '' : ` inherits (${table.inherits.map(quoteKey).join(', ')})`
-  const options = table.options.length === 0 ? '' : ` with (${table.options.map(optionText).join(', ')})`
+  const options = table.options.length === 0 ? '' : withOptions(table.options)
   const create = `create ${kind} ${qualified(table)} ${list}${inherits}${partitioned}${options}`
   const keys = repeated.map((constraint) => addConstraintStatement(table, constraint))
   return [create, ...keys, ...(parent ? [attachStatement(table)] : [])]
-}
-
-/** `fillfactor=70` -> `fillfactor = 70`; a value that is no word or number stands in quotes. */
-export function optionText(option: string): string {
-  const at = option.indexOf('=')
-  const value = option.slice(at + 1)
-  return `${option.slice(0, at)} = ${/^[\w.+-]+$/.test(value) ? value : quoteLiteral(value)}`
 }
 
 /**

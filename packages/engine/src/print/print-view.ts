@@ -1,8 +1,7 @@
 import { quoteIdentifier } from '../bundle/quote.ts'
 import type { View } from '../catalog/model.ts'
-import { optionText } from './print-table.ts'
 import { unplaced, type UnplacedObject } from './printed-object.ts'
-import { columnList, lowerCase, qualified } from './sql-text.ts'
+import { columnList, lowerCase, optionText, qualified } from './sql-text.ts'
 
 export function printView(view: View): UnplacedObject {
   const key = `${view.schema}.${view.name}`

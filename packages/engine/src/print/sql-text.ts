@@ -63,3 +63,15 @@ export function commentStatement(target: string, comment: string | null): string
 export function quoteColumnKey(key: string): string {
   return key.split('.').map(quoteIdentifier).join('.')
 }
+
+/** `fillfactor=70` -> `fillfactor = 70`; a value that is no word or number stands in quotes. */
+export function optionText(option: string): string {
+  const at = option.indexOf('=')
+  const value = option.slice(at + 1)
+  return `${option.slice(0, at)} = ${/^[\w.+-]+$/.test(value) ? value : quoteLiteral(value)}`
+}
+
+/** ` with (fillfactor = 70)`. */
+export function withOptions(options: readonly string[]): string {
+  return ` with (${options.map(optionText).join(', ')})`
+}

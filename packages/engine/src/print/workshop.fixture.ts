@@ -123,6 +123,10 @@ create domain lib.code as text collate "C" default 'X' not null;
 create type lib.words as range (subtype = text, collation = "C");
 comment on column shop.pair."B c" is 'field';
 create index base_y_idx on shop.base (y collate "C") with (fillfactor = 50);
+create table shop.filled (
+  x int, y int, z int, primary key (x) with (fillfactor = 60), unique (y) include (z) with (fillfactor = 61) deferrable initially deferred,
+  constraint filled_excl exclude using gist (int4range(x, y) with &&) with (fillfactor = 62, buffering = auto) where (z > 0) deferrable
+);
 create statistics shop.base_stats (ndistinct, mcv) on x, y, (x + 1) from shop.base;
 comment on statistics shop.base_stats is 'stats';
 create function lib.add(a numeric, b numeric) returns numeric language sql cost 7 immutable as 'select a + b';

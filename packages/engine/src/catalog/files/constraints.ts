@@ -3,6 +3,7 @@ import type { Node } from '../../parse/parser.ts'
 import { path } from '../../parse/references.ts'
 import { walkTree } from '../../parse/walk.ts'
 import type { Catalog, Constraint, Index, Table } from '../model.ts'
+import { withoutIndexOptions } from '../without-index-options.ts'
 import { chooseName } from './choose-name.ts'
 import { positionAt, withPartitions, type Fold, type FoldOptions } from './fold.ts'
 import { relationName } from './names.ts'
@@ -253,7 +254,7 @@ function definition(node: ConstraintNode, constraint: Omit<Constraint, 'definiti
       return `FOREIGN KEY ${list(constraint.columns)} REFERENCES ${target}${match}${update}${removal}${setColumns}${tail}`
     }
     default:
-      return text.replace(/^constraint\s+("[^"]*"|\S+)\s+/i, '')
+      return withoutIndexOptions(text.replace(/^constraint\s+("[^"]*"|\S+)\s+/i, ''))
   }
 }
 

@@ -1,4 +1,5 @@
 import { qualifiedName, type Catalog, type Constraint } from '../model.ts'
+import { withoutIndexOptions } from '../without-index-options.ts'
 import { columnsNamed, type ColumnNumbers } from './column-numbers.ts'
 import { IN_USER_SCHEMA } from './fragments.ts'
 
@@ -76,7 +77,7 @@ export function addConstraints(catalog: Catalog, rows: ConstraintRow[], numbers:
       name: row.name,
       kind: KINDS[row.kind],
       columns: row.kind === 'c' ? columns.toSorted() : columns,
-      definition: row.definition,
+      definition: row.kind === 'x' ? withoutIndexOptions(row.definition) : row.definition,
       references: row.references,
       referencedColumns: columnsNamed(numbers, row.references ?? '', row.referenced_columns),
       onDelete: ACTIONS[row.on_delete] ?? null,
