@@ -449,6 +449,16 @@ const CASES: Record<string, string> = {
     alter table a.t rename to tt;
     alter schema a rename to b;
     create view b.all_of as select * from b.w;`,
+  'operator families and classes get other names': `
+    create schema a;
+    create schema b;
+    create operator family a.f using btree;
+    create operator class a.c for type int4 using hash as operator 1 =, function 1 hashint4(int4);
+    alter operator family a.f using btree rename to g;
+    alter operator class a.c using hash rename to d;
+    alter operator family a.g using btree set schema b;
+    alter operator family b.g using btree owner to pg_monitor;
+    alter operator family a.c using hash rename to e;`,
   'defaults of a view': `
     create schema a;
     create function a.f(int) returns int language sql as 'select 1';

@@ -2,6 +2,7 @@ import { quoteIdentifier } from '../../bundle/quote.ts'
 import type { Node } from '../../parse/parser.ts'
 import { objectNames } from '../../parse/references.ts'
 import type { Constraint, Table } from '../model.ts'
+import { otherKey } from '../live/others.ts'
 import { renamedColumn } from './apply-renaming.ts'
 import { applyEdits, nameParts } from './edit-text.ts'
 import { markUnknown, withPartitions, type Fold } from './fold.ts'
@@ -245,6 +246,8 @@ function renameOther(fold: Fold, node: RenameNode, to: string): void {
       fold,
       `rename of ${String(node.renameType).replace('OBJECT_', '').replaceAll('_', ' ').toLowerCase()}`,
     )
-  const key = `${found.kind} ${found.schema === '' ? to : `${found.schema}.${to}`}`
-  rekey(fold.catalog.others, found.key, key, { name: to })
+  // the access method is a part of the name of a family or class
+  const [, method = ''] = /^operator (?:family|class)$/.test(found.kind) ? (/( using \S+)$/.exec(found.name) ?? []) : []
+  const name = to + method
+  rekey(fold.catalog.others, found.key, otherKey({ ...found, name }), { name })
 }
