@@ -47,7 +47,11 @@ export async function copyFigures(servers: Servers, { scale }: BenchOptions) {
     )
 
   const cases = [
-    { name: 'imhotep: MariaDB to PostgreSQL', run: async () => void (await copyTables(move)), after: empty },
+    {
+      name: 'imhotep: MariaDB to PostgreSQL',
+      run: async () => void (await copyTables(move, await move.ledger.read(move.service))),
+      after: empty,
+    },
     {
       name: 'COPY of the same text, one connection',
       run: () => own.copyFrom('copy public.results from stdin', text),
@@ -69,7 +73,7 @@ export async function copyFigures(servers: Servers, { scale }: BenchOptions) {
   } else skipped.push('pgloader: apt-get install pgloader')
   const measured = await measure(cases, 7)
 
-  await copyTables(move)
+  await copyTables(move, await move.ledger.read(move.service))
   await move.schema.createKeys() // as before every comparison of a move
   const verified = await measure([{ name: 'imhotep: every value compared', run: () => compareAll(move) }], 3)
   await own.close()
@@ -125,7 +129,11 @@ export async function subscriptionFigures(servers: Servers, { scale }: BenchOpti
   }
   const measured = await measure(
     [
-      { name: 'imhotep: PostgreSQL to PostgreSQL', run: async () => void (await copyTables(move)), after: empty },
+      {
+        name: 'imhotep: PostgreSQL to PostgreSQL',
+        run: async () => void (await copyTables(move, await move.ledger.read(move.service))),
+        after: empty,
+      },
       {
         name: 'subscription with copy_data',
         run: subscribe,

@@ -171,12 +171,16 @@ export interface ServiceDatabase extends Side {
   /**
    * Loads a chunk and remembers its end, in one transaction: a chunk is there once or not at all. The next chunk of a table
    * may come before this one is there, and is there after it or not at all. The chunk without rows ends the table: until
-   * then it may lack its primary key.
+   * then it may lack its primary key. Beside a log that is applied to the table already, rows that are there stay.
    */
-  load(table: MovedTable, chunk: Chunk): Promise<void>
+  load(table: MovedTable, chunk: Chunk, options?: { readonly besideLog?: boolean }): Promise<void>
   /** The types of the columns when `load` takes rows in binary form, else null. */
   binaryTypes(table: MovedTable): Promise<readonly string[] | null>
   loaded(table: MovedTable): Promise<{ readonly rows: number; readonly last: Key | null; readonly complete: boolean }>
+  /** Makes the primary keys that tables lack until they are complete, so that a log can be applied to them. */
+  makeKeys(tables: readonly MovedTable[]): Promise<void>
+  /** Deletes all rows of a table, and the note of what is loaded of it. */
+  clear(table: MovedTable): Promise<void>
   /** Rows whose foreign key inside the service leads nowhere. */
   orphans(): Promise<{ readonly table: TableName; readonly constraint: string; readonly rows: number }[]>
 }

@@ -1,3 +1,4 @@
+import { keyOfRow } from '../key-of-row.ts'
 import type { Change, Key, MovedTable, Row } from '../model.ts'
 
 /** What becomes of one row by many changes: it has these values in the end, or it is gone. */
@@ -55,10 +56,6 @@ function addOutcome(outcomes: Map<string, Outcome>, change: Change): boolean {
   // Behind its own deletion a row with values left out cannot be: it would have come as an insert.
   outcomes.set(keyText(newKey), { key: newKey, row: filled })
   return true
-}
-
-export function keyOfRow(table: MovedTable, row: Row): Key {
-  return table.key.map((name) => row[table.columns.findIndex((column) => column.name === name)] as string)
 }
 
 function keyText(key: Key): string {

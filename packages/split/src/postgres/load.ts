@@ -7,7 +7,8 @@ import { readLayout, type Layout } from './layout.ts'
 import { dropIndexes } from './own-indexes.ts'
 import type { SessionPool } from './session-pool.ts'
 import { inTransaction } from './session.ts'
-import { identifier, qualified } from './sql-text.ts'
+import { isSame } from './row-statements.ts'
+import { identifier, literal, qualified } from './sql-text.ts'
 
 const orderIndexPrefix = 'imhotep_split_order_'
 
@@ -27,11 +28,11 @@ export class Loader {
     this.#sessions = sessions
   }
 
-  load(table: MovedTable, chunk: Chunk): Promise<void> {
+  load(table: MovedTable, chunk: Chunk, { besideLog = false }: { readonly besideLog?: boolean } = {}): Promise<void> {
     const name = tableId(table.target)
     const earlier = this.#underWay.get(name) ?? Promise.resolve()
     const load = this.#sessions
-      .use((session) => loadChunk(session, table, chunk, earlier))
+      .use((session) => loadChunk(session, table, chunk, { earlier, besideLog }))
       .finally(() => {
         if (this.#underWay.get(name) === load) this.#underWay.delete(name)
       })
@@ -41,20 +42,24 @@ export class Loader {
 }
 
 /** Rows and the note of their end are one transaction. No trigger fires. */
-async function loadChunk(session: Connection, table: MovedTable, chunk: Chunk, earlier: Promise<void>): Promise<void> {
+async function loadChunk(
+  session: Connection,
+  table: MovedTable,
+  chunk: Chunk,
+  { earlier, besideLog }: { readonly earlier: Promise<void>; readonly besideLog: boolean },
+): Promise<void> {
   await prepareBookkeeping(session)
   const { layout, independent, ...before } = await look(session, table)
   if (chunk.last === null || !independent) await earlier
   // what was waited for may have been the first chunk
   const begun = before.begun || (await look(session, table)).begun
-  const { sql, columns, oid } = layout
+  const { oid } = layout
   await inTransaction(
     session,
     async () => {
       if (chunk.rows > 0) {
         if (!begun) await putKeyOff(session, layout)
-        const names = columns.map((column) => column.sql).join(', ')
-        await session.copyFrom(`copy ${sql} (${names}) from stdin (format ${chunk.format})`, [chunk.data])
+        await (besideLog ? addMissing : copyRows)(session, layout, chunk)
       }
       if (chunk.last === null) {
         await makeKey(session, layout)
@@ -74,6 +79,27 @@ async function loadChunk(session: Connection, table: MovedTable, chunk: Chunk, e
     'begin; set local session_replication_role = replica; set local synchronous_commit = off',
   )
 }
+
+async function copyRows(session: Connection, { sql, columns }: Layout, { format, data }: Chunk): Promise<void> {
+  await session.copyFrom(`copy ${sql} (${namesOf(columns)}) from stdin (format ${format})`, [data])
+}
+
+async function addMissing(session: Connection, layout: Layout, chunk: Chunk): Promise<void> {
+  const { sql, columns, key } = layout
+  const names = namesOf(columns)
+  const come = 'pg_temp.imhotep_split_chunk'
+  await session.script(
+    `create temporary table imhotep_split_chunk on commit drop as select ${names} from ${sql} with no data`,
+  )
+  await copyRows(session, { ...layout, sql: come }, chunk)
+  const isThere = key.map((column) => isSame(column, `c.${column.sql}::text`)).join(' and ')
+  await session.script(
+    `insert into ${sql} (${names}) overriding system value
+       select ${names} from ${come} c where not exists (select from ${sql} t where ${isThere})`,
+  )
+}
+
+const namesOf = (columns: Layout['columns']) => columns.map(({ sql }) => sql).join(', ')
 
 /** Tables that a session has loaded rows into, as they were then: to look all of it up again takes a tenth of a load. */
 const known = new WeakMap<Connection, Map<MovedTable, Layout>>()
@@ -132,6 +158,24 @@ async function makeKey(session: Connection, { oid, sql }: Layout): Promise<void>
     [oid],
   )
   for (const { definition } of keys) await session.script(`alter table ${sql} ${definition}`)
+}
+
+/** See `ServiceDatabase.makeKeys`. */
+export async function makeKeys(session: Connection, tables: readonly MovedTable[]): Promise<void> {
+  await prepareBookkeeping(session)
+  for (const table of tables) {
+    const layout = await readLayout(session, table, 'target')
+    await inTransaction(session, () => makeKey(session, layout))
+  }
+}
+
+/** See `ServiceDatabase.clear`. */
+export async function clearTable(session: Connection, { target }: MovedTable): Promise<void> {
+  await prepareBookkeeping(session)
+  await session.script(
+    `begin; set local session_replication_role = replica; delete from ${qualified(target)};
+     delete from imhotep_split.loaded where table_oid = ${literal(qualified(target))}::regclass; commit`,
+  )
 }
 
 /** Ranges of keys are compared in an order that no index of a text key has: this one spares a scan of the table for each. */

@@ -9,7 +9,7 @@ import type { Origin } from './digest.ts'
 import { fenceTables, unfenceTables } from './fence.ts'
 import { dropForeignKeys, restoreForeignKeys } from './foreign-keys.ts'
 import { readLayout, type End } from './layout.ts'
-import { dropOrderIndexes, Loader, readLoaded } from './load.ts'
+import { clearTable, dropOrderIndexes, Loader, makeKeys, readLoaded } from './load.ts'
 import { readChangeLog } from './log-reader.ts'
 import { LogWriters } from './log-writers.ts'
 import { compareLsn } from './lsn.ts'
@@ -52,9 +52,11 @@ export async function openServiceDatabase(url: string, options: ServiceDatabaseO
   const side = makeSide(url, { ...options, end: 'target', origin, cascades })
   return {
     ...side,
-    load: (table, chunk) => loader.load(table, chunk),
+    load: (table, chunk, options) => loader.load(table, chunk, options),
     binaryTypes: (table) => sessions.use(async (session) => binaryTypes(await readLayout(session, table, 'target'))),
     loaded: (table) => sessions.use((session) => readLoaded(session, table)),
+    makeKeys: (tables) => sessions.use((session) => makeKeys(session, tables)),
+    clear: (table) => sessions.use((session) => clearTable(session, table)),
     orphans: () => sessions.use((session) => findOrphans(session, foreignKeys)),
     async closeLog(log) {
       try {

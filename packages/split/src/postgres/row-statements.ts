@@ -85,7 +85,8 @@ export function moveRow(layout: Layout, key: Key, row: Row): RowStatement[] {
   ]
 }
 
-function isSame({ sql, cast, order }: LocalColumn, value: string): string {
+/** The column of the row `t` has this value, a text. */
+export function isSame({ sql, cast, order }: LocalColumn, value: string): string {
   // Of another schema than pg_catalog: its operators are not on the search path, its text is.
   const isForeign = order === 'text' && !['text', 'character varying', 'bpchar', 'name'].includes(cast)
   return isForeign ? `t.${sql}::text = ${value}` : `t.${sql} = ${value}::${cast}`

@@ -7,10 +7,13 @@ const batchChanges = 2_000
 /** How long a batch waits for more transactions of the log. */
 const batchWaitMs = 2
 
+/** What a side does with the log of the other one. */
+export type Receiver = Pick<Side, 'applied' | 'apply'>
+
 export interface ApplierOptions {
   readonly log: string
   readonly from: Side
-  readonly to: Side
+  readonly to: Receiver
   readonly tables: readonly MovedTable[]
   /** Where the log is read from when nothing of it is applied yet. */
   readonly start: Position

@@ -3,7 +3,7 @@ import { WrongStateError } from '../ledger/errors.ts'
 import type { ServiceEntry } from '../ledger/ledger.ts'
 import type { Position } from '../model.ts'
 import type { Side } from '../side.ts'
-import { Applier } from './applier.ts'
+import { Applier, type Receiver } from './applier.ts'
 import { DrainError, LagError } from './errors.ts'
 import { allTables, forwardLog, reverseLog, type Move } from './move.ts'
 
@@ -11,14 +11,18 @@ import { allTables, forwardLog, reverseLog, type Move } from './move.ts'
 const closeEnoughMs = 1_000
 
 /** Starts the applier of the way there: from the shared database to the service's. */
-export function startForward(move: Move, { service, state, detail }: ServiceEntry): Promise<Applier> {
+export function startForward(
+  move: Move,
+  { service, state, detail }: ServiceEntry,
+  to: Receiver = move.target,
+): Promise<Applier> {
   if (detail.forwardFrom === undefined) {
     throw new WrongStateError(service, state, 'follow the shared database', 'copy it first: imhotep split copy')
   }
   return Applier.start({
     log: forwardLog(service),
     from: move.source,
-    to: move.target,
+    to,
     tables: allTables(move),
     start: detail.forwardFrom,
   })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { logicalDatabase, runOn } from '../../../../tests/support/logical-server.ts'
 import { Ledger } from '../ledger/ledger.ts'
-import { copyTables } from './copy.ts'
+import type { MovedTable } from '../model.ts'
 import { defaultOptions, forwardLog, type Move } from './move.ts'
 import { copy } from './way-there.ts'
 import { digestOf, twoDatabases, type TwoDatabases } from '../postgres/two-databases.fixture.ts'
@@ -22,7 +22,7 @@ const rows = `
   insert into beds select generate_series(1, 5);
   analyze`
 
-function moveOf(two: TwoDatabases, signal = new AbortController().signal): Move {
+function moveOf(two: TwoDatabases): Move {
   const move: Partial<Move> = {
     service: 'ward',
     source: two.source,
@@ -31,7 +31,7 @@ function moveOf(two: TwoDatabases, signal = new AbortController().signal): Move 
     reference: [],
     common: [],
     options: { ...defaultOptions, chunkRows: 50 },
-    signal,
+    signal: new AbortController().signal,
     say: () => {},
   }
   return move as Move
@@ -46,19 +46,43 @@ async function assertSame(two: TwoDatabases): Promise<void> {
   assert.deepEqual(without, [])
 }
 
-test('copyTables: all rows of all tables, which go on beside each other, and their keys', async () => {
-  await using two = await twoDatabases(tables, { rows })
+/** Copies a service whose log is open, up to the state in which it is followed. */
+async function provisioned(two: TwoDatabases) {
+  const book = await logicalDatabase('ledger')
+  const ledger = await Ledger.open(book.url, 'shared')
+  await ledger.enter('ward')
+  const log = forwardLog('ward')
+  const forwardFrom = await two.source.openLog(log, two.tables)
+  let entry = await ledger.read('ward')
+  for (const state of ['cleared', 'provisioned'] as const) entry = await ledger.advance(entry, state, { forwardFrom })
+  return {
+    copy: async (changed: Partial<Move>) => {
+      const schema = { createKeys: async () => {} } as Partial<Move['schema']>
+      return copy({ ...moveOf(two), ledger, schema, ...changed } as Move, await ledger.read('ward'))
+    },
+    async [Symbol.asyncDispose]() {
+      await ledger.close()
+      await book[Symbol.asyncDispose]()
+      await two.source.closeLog(log)
+    },
+  }
+}
 
-  assert.deepEqual(await copyTables(moveOf(two)), { rows: 1735 })
+test('copy: all rows of all tables, which go on beside each other, and their keys', async () => {
+  await using two = await twoDatabases(tables, { rows })
+  await using service = await provisioned(two)
+
+  await service.copy({})
 
   await assertSame(two)
 })
 
-test('copyTables: a load that is refused ends it, nothing is left under way, and it goes on where it was', async () => {
+test('copy: a load that is refused ends it, nothing is left under way, and it goes on where it was', async () => {
   await using two = await twoDatabases(tables, { rows })
+  await using service = await provisioned(two)
   await two.serviceDb.query('alter table visits add constraint few check (id < 200)')
 
-  await assert.rejects(copyTables(moveOf(two)), { sqlstate: '23514' })
+  await assert.rejects(service.copy({}), { sqlstate: '23514' })
 
   const busy = await two.serviceDb.query(
     `select query from pg_stat_activity
@@ -70,12 +94,13 @@ test('copyTables: a load that is refused ends it, nothing is left under way, and
   assert.ok(there && !there.complete && there.rows < 200)
 
   await two.serviceDb.query('alter table visits drop constraint few')
-  await copyTables(moveOf(two))
+  await service.copy({})
   await assertSame(two)
 })
 
-test('copyTables: stops when it is told to, and goes on where it was', async () => {
+test('copy: stops when it is told to, and goes on where it was', async () => {
   await using two = await twoDatabases(tables, { rows })
+  await using service = await provisioned(two)
   const stop = new AbortController()
   const target = Object.assign(Object.create(two.target) as typeof two.target, {
     load: async (...load: Parameters<typeof two.target.load>) => {
@@ -84,34 +109,50 @@ test('copyTables: stops when it is told to, and goes on where it was', async () 
     },
   })
 
-  await assert.rejects(copyTables({ ...moveOf(two, stop.signal), target }), { name: 'AbortError' })
+  await assert.rejects(service.copy({ signal: stop.signal, target }), { name: 'AbortError' })
 
-  await copyTables(moveOf(two))
+  await service.copy({})
   await assertSame(two)
 })
 
+const letters = `create table letters (id int primary key, body text, at int); alter table letters alter body set storage external`
+const lettersRows = `insert into letters select n, repeat(chr(64 + n), 9000), n from generate_series(1, 6) n`
+
 test('copy: a key that was freed and taken between the begin of the log and the snapshot keeps what the log leaves out', async () => {
-  await using two = await twoDatabases(
-    `create table letters (id int primary key, body text, at int); alter table letters alter body set storage external`,
-    { rows: `insert into letters select n, repeat(chr(64 + n), 9000), n from generate_series(1, 3) n` },
-  )
-  await using book = await logicalDatabase('ledger')
-  const ledger = await Ledger.open(book.url, 'shared')
-  try {
-    await ledger.enter('ward')
-    const log = forwardLog('ward')
-    const forwardFrom = await two.source.openLog(log, two.tables)
-    let entry = await ledger.read('ward')
-    for (const state of ['cleared', 'provisioned'] as const) entry = await ledger.advance(entry, state, { forwardFrom })
-    await runOn(two.shared.url, 'delete from letters where id = 2; update letters set id = 2, at = 9 where id = 1')
-    const move = { ...moveOf(two), ledger, schema: { createKeys: async () => {} } as Partial<Move['schema']> } as Move
+  await using two = await twoDatabases(letters, { rows: lettersRows })
+  await using service = await provisioned(two)
+  await runOn(two.shared.url, 'delete from letters where id = 2; update letters set id = 2, at = 9 where id = 1')
 
-    const copied = await copy(move, entry)
+  const copied = await service.copy({})
 
-    assert.equal(copied.state, 'streaming')
-    await assertSame(two)
-    await two.source.closeLog(log)
-  } finally {
-    await ledger.close()
-  }
+  assert.equal(copied.state, 'streaming')
+  await assertSame(two)
 })
+
+for (const [what, sql] of [
+  ['behind the stop', 'delete from letters where id = 6; update letters set id = 6, at = 9 where id = 5'],
+  ['before the stop', 'delete from letters where id = 2; update letters set id = 2, at = 9 where id = 5'],
+  ['over the stop', 'delete from letters where id = 6; update letters set id = 6, at = 9 where id = 1'],
+  ['by other rows', `truncate letters; insert into letters values (1, 'a', 1), (5, 'e', 5), (8, 'h', 8)`],
+  ['by new rows', `insert into letters values (7, repeat('x', 9000), 1), (0, 'z', 5); update letters set id = id + 20`],
+] as const) {
+  test(`copy: a key that was freed and taken between two parts of a copy, ${what}, keeps what the log leaves out`, async () => {
+    await using two = await twoDatabases(letters, { rows: lettersRows })
+    await using service = await provisioned(two)
+    const stop = new AbortController()
+    const target = Object.assign(Object.create(two.target) as typeof two.target, {
+      load: async (...load: Parameters<typeof two.target.load>) => {
+        stop.abort()
+        await two.target.load(...load)
+      },
+    })
+    const options = { ...defaultOptions, chunkRows: 2 }
+    await assert.rejects(service.copy({ target, options, signal: stop.signal }), { name: 'AbortError' })
+    assert.equal((await two.target.loaded(two.tables[0] as MovedTable)).rows, 2)
+    await runOn(two.shared.url, sql)
+
+    await service.copy({ options })
+
+    await assertSame(two)
+  })
+}

@@ -1,31 +1,27 @@
-import type { Key, MovedTable, Position } from '../model.ts'
+import type { ServiceEntry } from '../ledger/ledger.ts'
+import type { Key, MovedTable } from '../model.ts'
 import type { CopyFormat, ServiceDatabase, Snapshot } from '../side.ts'
 import { ChunkRows, readSizes, type TableSize } from './chunk-rows.ts'
 import { allTables, type Move } from './move.ts'
 import { createProgress } from './progress.ts'
+import { isUntouched, resumeCopy } from './resume-copy.ts'
 import { createThrottle } from './throttle.ts'
 
 /**
  * Copies the rows that are not there yet, chunk by chunk. A chunk is loaded in one transaction with the note of its end, so
- * a copy that was killed goes on where it was, under a new snapshot: the log, read from the first one, makes it whole.
- * @param begin told before the first row of all where the log must be read from. A log that is read over rows which know it
- *   already could take a row away with a key that another row has by now, and with it what no log tells of a second time:
- *   values left out as unchanged, and rows that only cascades have written.
+ * a copy that was killed goes on where it was, under a new snapshot. The log must be read from the first one on.
  */
-export async function copyTables(
-  move: Move,
-  begin: (from: Position) => Promise<void> = async () => {},
-): Promise<{ readonly rows: number }> {
+export async function copyTables(move: Move, entry: ServiceEntry): Promise<ServiceEntry> {
   const tables = allTables(move)
   const looking = readSizes(move.source, tables)
   looking.catch(() => undefined) // told below, unless there is no snapshot
-  const loaded: Loaded[] = []
-  for (const table of tables) loaded.push(await move.target.loaded(table))
-  const isFirst = loaded.every(({ last, complete }) => last === null && !complete)
-  const snapshot = await move.source.snapshot(tables, { exact: isFirst })
+  const isFirst = await isUntouched(move)
+  const snapshot = isFirst ? await move.source.snapshot(tables, { exact: true }) : await resumeCopy(move, entry)
   const loads = new Loads()
   try {
-    if (isFirst) await begin(snapshot.position)
+    const copying = isFirst ? await move.ledger.note(entry, { forwardFrom: snapshot.position }) : entry
+    const loaded: Loaded[] = []
+    for (const table of tables) loaded.push(await move.target.loaded(table))
     const sizes = await looking
     const total = sizes.reduce((sum, { rows }) => sum + rows, 0)
     const progress = createProgress(total, (text) => move.say(`copying ${move.service}: ${text}`))
@@ -35,7 +31,7 @@ export async function copyTables(
       if (!complete) await copyTable(move, snapshot, size, last, loads, progress.add)
     }
     await loads.end()
-    return { rows: progress.done }
+    return copying
   } finally {
     await loads.settle()
     await snapshot.close()
@@ -67,7 +63,7 @@ async function copyTable(
     // One server reads the next chunk while the other loads.
     if (chunk.last !== null) next = read(chunk.last)
     next.catch(() => undefined)
-    await loads.begin(() => target.load(table, chunk).then(() => onRows(chunk.rows)))
+    await loads.begin(() => target.load(table, chunk, { besideLog: last !== null }).then(() => onRows(chunk.rows)))
     if (chunk.last === null) return
   }
 }

@@ -149,6 +149,12 @@ export function modelSide(server: ModelServer, process: ModelProcess): ServiceDa
         server.loaded = { rows: before.rows + rows, last: last ?? before.last, complete: last === null }
       }),
     loaded: () => process.call(() => server.loaded),
+    makeKeys: () => process.call(() => {}),
+    clear: () =>
+      process.call(() => {
+        server.rows.clear()
+        server.loaded = { rows: 0, last: null, complete: false }
+      }),
     orphans: () => process.call(() => []),
     close: async () => {},
   }

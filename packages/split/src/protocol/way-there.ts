@@ -52,10 +52,8 @@ export async function provision(move: Move, entry: ServiceEntry): Promise<Servic
 
 /** Copies all rows, applies what was written meanwhile, and builds indexes and keys. */
 export async function copy(move: Move, entry: ServiceEntry): Promise<ServiceEntry> {
-  let copying = entry.state === 'copying' ? entry : await move.ledger.advance(entry, 'copying')
-  await copyTables(move, async (forwardFrom) => {
-    copying = await move.ledger.note(copying, { forwardFrom })
-  })
+  const begun = entry.state === 'copying' ? entry : await move.ledger.advance(entry, 'copying')
+  const copying = await copyTables(move, begun)
   move.say(`${move.service}: catching up`)
   const applier = await startForward(move, copying)
   try {
@@ -63,7 +61,6 @@ export async function copy(move: Move, entry: ServiceEntry): Promise<ServiceEntr
   } finally {
     await applier.stop()
   }
-  // Rows of chunks that were read under different snapshots may break a unique key until the log has healed them.
   move.say(`${move.service}: building indexes and keys`)
   await move.schema.createKeys().catch(async (error: unknown) => {
     await checkOrphans(move)
