@@ -61,12 +61,15 @@ export async function openChangeLog(
   return createSlot(session, name)
 }
 
-/** Drops slot and publication; a reader that is still there loses its connection. */
-export async function closeChangeLog(session: Connection, log: string): Promise<void> {
+/**
+ * Drops slot and publication; a reader that is still there loses its connection.
+ * @param since when the waiting for tables that clients hold began, in milliseconds
+ */
+export async function closeChangeLog(session: Connection, log: string, since: number): Promise<void> {
   const name = await slotHere(session, log)
   await dropSlot(session, name)
   await unpublish(session, name)
-  await dropPartitionGuards(session)
+  await dropPartitionGuards(session, since)
 }
 
 export interface Lag {

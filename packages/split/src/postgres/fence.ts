@@ -79,8 +79,12 @@ export async function unfenceTables(session: Connection, tables: readonly MovedT
  * Lets clients in. A trigger can be dropped only when nobody reads its table, and a report may read it for an hour: there it
  * is disabled. A table that is locked keeps no other one closed: those that can be had at once come first.
  */
-export async function dropTriggers(session: Connection, trigger: string, tables: readonly string[]): Promise<void> {
-  const since = Date.now()
+export async function dropTriggers(
+  session: Connection,
+  trigger: string,
+  tables: readonly string[],
+  since = Date.now(),
+): Promise<void> {
   let failure: unknown
   let left = tables
   for (const patience of [{ seconds: 0 }, { since }]) {

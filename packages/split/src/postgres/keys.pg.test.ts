@@ -3,6 +3,7 @@ import { after, before, test } from 'node:test'
 import { runOn } from '../../../../tests/support/logical-server.ts'
 import type { Change, MovedTable } from '../model.ts'
 import type { OwnedForeignKey } from '../side.ts'
+import { dropIndexes } from './own-indexes.ts'
 import { advanceSequences, indexSequences } from './sequences.ts'
 import { withSession } from './session.ts'
 import { twoDatabases, type TwoDatabases } from './two-databases.fixture.ts'
@@ -93,6 +94,28 @@ test('orphans: are found for keys that are made and for those that are to be mad
     'child_parent_fkey 1',
     'orders_patient_fkey 2',
   ])
+})
+
+test('indexes of a move: clients that hold tables are waited for once, not for each index', async () => {
+  await runOn(two.service.url, 'create index mine_1 on child (id); create index mine_2 on patients (id)')
+  const report = await two.serviceDb.dedicated()
+  await report.script('begin; select from child; select from patients')
+  const attempts = new Map<string, number>()
+  await withSession(two.service.url, async (session) => {
+    const counting = Object.assign(Object.create(session) as typeof session, {
+      script: (sql: string) => {
+        if (sql.startsWith('drop index')) attempts.set(sql, (attempts.get(sql) ?? 0) + 1)
+        return session.script(sql)
+      },
+    })
+
+    await assert.rejects(dropIndexes(counting, '^mine_', { seconds: 0.5 }), { code: 'IMH_SPLIT_BUSY' })
+    await report.script('rollback')
+    await report.release()
+    await dropIndexes(session, '^mine_')
+  })
+
+  assert.equal([...attempts.values()][1], 1)
 })
 
 test('advanceSequences: every counter goes behind the greatest value with room, and never back', async () => {

@@ -6,7 +6,7 @@ import { indexTerms } from './key-range.ts'
 import { readLayout, type Layout } from './layout.ts'
 import { dropIndexes } from './own-indexes.ts'
 import type { SessionPool } from './session-pool.ts'
-import { inTransaction } from './session.ts'
+import { inTransaction, type ShortLocksOptions } from './session.ts'
 import { isSame } from './row-statements.ts'
 import { identifier, literal, qualified } from './sql-text.ts'
 
@@ -187,8 +187,8 @@ async function makeOrderIndex(session: Connection, layout: Layout): Promise<void
 }
 
 /** Drops the indexes that comparing needed. */
-export async function dropOrderIndexes(session: Connection): Promise<void> {
-  await dropIndexes(session, `^${orderIndexPrefix}\\d+$`)
+export async function dropOrderIndexes(session: Connection, options?: ShortLocksOptions): Promise<void> {
+  await dropIndexes(session, `^${orderIndexPrefix}\\d+$`, options)
 }
 
 export async function readLoaded(session: Connection, { target }: MovedTable): Promise<Loaded> {

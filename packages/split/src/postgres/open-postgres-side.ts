@@ -103,10 +103,11 @@ function makeSide(url: string, options: SideOptions): Side {
     async closeLog(log) {
       await writers.end(log)
       await sessions.use(async (session) => {
-        await closeChangeLog(session, log)
+        const since = Date.now()
+        await closeChangeLog(session, log, since)
         await forgetApplied(session, log)
         await dropOrigin(session, url, log)
-        await dropOrderIndexes(session)
+        await dropOrderIndexes(session, { since })
       })
     },
 

@@ -2,13 +2,13 @@ import type { Connection } from '@imhotep/postgres'
 import { withShortLocks, type ShortLocksOptions } from './session.ts'
 
 /**
- * Drops indexes that a move has made, in whatever schema: those whose name is as the regular expression says. One that cannot
- * be had keeps no other one.
+ * Drops indexes that a move has made, in whatever schema: those whose name is as the regular expression says. It waits for all
+ * of them together, and one that cannot be had keeps no other one.
  */
 export async function dropIndexes(
   session: Connection,
   pattern: string,
-  options: ShortLocksOptions = {},
+  { since = Date.now(), ...options }: ShortLocksOptions = {},
 ): Promise<void> {
   const indexes = await session.query<{ name: string }>(
     `select format('%I.%I', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -17,7 +17,7 @@ export async function dropIndexes(
   )
   let failure: unknown
   for (const { name } of indexes) {
-    await withShortLocks(session, () => session.script(`drop index if exists ${name}`), options).catch(
+    await withShortLocks(session, () => session.script(`drop index if exists ${name}`), { ...options, since }).catch(
       (error: unknown) => (failure ??= error),
     )
   }

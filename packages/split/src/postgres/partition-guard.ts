@@ -40,7 +40,7 @@ export async function guardPartitions(session: Connection, tables: readonly Move
 }
 
 /** Of all tables of the database. */
-export async function dropPartitionGuards(session: Connection): Promise<void> {
+export async function dropPartitionGuards(session: Connection, since: number): Promise<void> {
   const guarded = await session.query<{ trigger: string; table: string }>(
     `select t.tgname as trigger, format('%I.%I', n.nspname, c.relname) as table
        from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace
@@ -53,6 +53,7 @@ export async function dropPartitionGuards(session: Connection): Promise<void> {
       session,
       trigger,
       guarded.filter((one) => one.trigger === trigger).map(({ table }) => table),
+      since,
     )
   }
 }

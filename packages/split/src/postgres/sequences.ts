@@ -93,7 +93,7 @@ export async function dropSequenceIndexes(session: Connection, tables: readonly 
     [tables.map((table) => qualified(table[end]))],
   )
   const oids = rows.map(({ oid }) => oid).join('|')
-  await dropIndexes(session, `^${indexPrefix}(${oids})_\\d+$`, { seconds: 1, since: Date.now() })
+  await dropIndexes(session, `^${indexPrefix}(${oids})_\\d+$`, { seconds: 1 })
 }
 
 function setval({ sequence, table, column, increment }: SequenceRow, gap: number): string {
