@@ -1,4 +1,5 @@
 import type { Connection } from '@imhotep/postgres'
+import { partitionTree } from './sql-text.ts'
 
 /** What a database remembers about a move. It is in the same transactions as the rows that it speaks of. */
 export const bookkeepingSchema = `
@@ -65,6 +66,26 @@ export const bookkeepingSchema = `
   end
   $$;
   comment on function imhotep_split.tell_truncate is 'refuses TRUNCATE of a single partition while the log of changes is needed';
+
+  -- Whoever makes a partition may have no rights on this schema.
+  create or replace function imhotep_split.guard_partitions() returns event_trigger
+    language plpgsql security definer set search_path = '' as $$
+  declare
+    part text;
+  begin
+    for part in
+      select format('%I.%I', n.nspname, c.relname)
+        from pg_trigger g cross join lateral ${partitionTree('g.tgrelid')} t
+        join pg_class c on c.oid = t.oid join pg_namespace n on n.oid = c.relnamespace
+       where g.tgname = 'imhotep_split_truncated' and t.level > 0
+         and not exists (select from pg_trigger where tgrelid = t.oid and tgname = 'imhotep_split_truncate')
+    loop
+      execute format('create trigger imhotep_split_truncate before truncate on %s '
+                     'for each statement execute function imhotep_split.tell_truncate()', part);
+    end loop;
+  end
+  $$;
+  comment on function imhotep_split.guard_partitions is 'has TRUNCATE refused of partitions that are made while the log of changes is needed';
 `
 
 /** Any number, the same everywhere: two processes must not create the same thing at once. */
@@ -76,7 +97,7 @@ const prepared = new WeakSet<Connection>()
 export async function prepareBookkeeping(session: Connection): Promise<void> {
   if (prepared.has(session)) return
   const [row] = await session.query<{ complete: boolean }>(
-    `select to_regprocedure('imhotep_split.tell_truncate()') is not null
+    `select to_regprocedure('imhotep_split.guard_partitions()') is not null
         and to_regclass('imhotep_split.later_keys') is not null as complete`,
   )
   if (!row?.complete) {

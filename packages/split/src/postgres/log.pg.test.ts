@@ -265,10 +265,18 @@ test('log: what is applied to the other side does not come back, what clients wr
 test('log: of a service tells when a partitioned table is emptied, and lets nobody empty a part of it untold', async () => {
   const tables = [table('days')]
   const log = `emptied_${two.shared.name}`
+  const owner = `owner_of_${two.service.name}`
   const from = await two.target.openLog(log, tables)
   await runOn(two.service.url, `insert into days values ('2026-01-07', 10, 'a'), ('2027-01-07', 11, 'b')`)
 
-  for (const part of ['days_1', 'days_2']) {
+  await runOn(
+    two.service.url,
+    `create role ${owner}; create table days_3 partition of days for values from ('2026-03-01') to ('2026-04-01') partition by range (day);
+     create table days_4 (like days including all); alter table days_3 owner to ${owner}; alter table days_4 owner to ${owner};
+     begin; set local role ${owner}; alter table days_3 attach partition days_4 for values from ('2026-03-01') to ('2026-03-09'); commit`,
+  )
+
+  for (const part of ['days_1', 'days_2', 'days_3', 'days_4']) {
     await assert.rejects(
       runOn(two.service.url, `begin; truncate days; insert into days values ('2026-01-08', 12, 'c'); truncate ${part}`),
       { sqlstate: 'IM006', message: /public\.days_/, hint: /delete from/ },
@@ -280,8 +288,9 @@ test('log: of a service tells when a partitioned table is emptied, and lets nobo
   const [told] = (await readUpToNow(two.target, log, from, tables)).slice(1)
   assert.deepEqual(told && [...told.changes].map(({ kind }) => kind), ['truncate', 'insert'])
   await two.target.closeLog(log)
-  assert.deepEqual(await two.serviceDb.query(`select from pg_trigger where tgname like 'imhotep%'`), [])
-  await runOn(two.service.url, 'truncate days_1')
+  const left = `select tgname from pg_trigger where tgname like 'imhotep%' union all select evtname from pg_event_trigger`
+  assert.deepEqual(await two.serviceDb.query(left), [])
+  await runOn(two.service.url, `truncate days_1; drop table days_3; drop owned by ${owner}; drop role ${owner}`)
 })
 
 test('log: is made once, for its tables', async () => {
