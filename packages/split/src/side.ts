@@ -78,6 +78,8 @@ export interface Patience {
   /** For all of them together. Default 30. */
   readonly seconds?: number
   readonly signal?: AbortSignal
+  /** Told before each attempt that makes clients stand still: of one that fails they go on, so that the last one counts. */
+  readonly onAttempt?: () => void
 }
 
 export interface TableStorage {

@@ -3,11 +3,11 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { mariadbDatabase, needsMariadb } from '../../../../tests/support/mariadb.ts'
 import type { MovedTable } from '../model.ts'
-import { fencedTables } from './fence.ts'
+import { fencedTables, fenceTables } from './fence.ts'
 import { mapDatabase } from './map-database.fixture.ts'
 import { openMariadbSide } from './open-mariadb-side.ts'
 import { closing } from './postgres-twin.fixture.ts'
-import { openSession, type Session } from './session.ts'
+import { openSession, placeOf, type Session } from './session.ts'
 import { missingGuards } from './truncate-guard.ts'
 
 const options = { skip: needsMariadb }
@@ -38,6 +38,35 @@ const triggersOf = (session: Session, name: string) =>
     `select trigger_name, event_manipulation, action_timing, action_order, action_statement, definer, sql_mode
        from information_schema.triggers where trigger_schema = '${name}' order by 1`,
   )
+
+void test(
+  'fence: an attempt to stop clients begins when all that they need not wait for is made',
+  options,
+  async () => {
+    await using source = await mariadbDatabase(...schema)
+    const tables = await moved(source.url)
+    await using session = closing(await openSession(source.url))
+    const order: string[] = []
+    const told: Session = {
+      ...session,
+      run: (sql) => {
+        const [kind] = /create (table|trigger)|lock tables/.exec(sql) ?? []
+        if (kind !== undefined && order.at(-1) !== kind) order.push(kind)
+        return session.run(sql)
+      },
+    }
+
+    await fenceTables(told, placeOf(source.url).database, tables, { onAttempt: () => order.push('attempt') })
+
+    assert.deepEqual(order.slice(order.lastIndexOf('create table')), [
+      'create table',
+      'attempt',
+      'lock tables',
+      'create trigger',
+      'lock tables',
+    ])
+  },
+)
 
 void test(
   'fence: clients cannot change the tables, apply can, and no trigger of the application fires',

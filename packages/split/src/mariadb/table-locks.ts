@@ -20,6 +20,7 @@ export async function withTableLocks<T>(
 ): Promise<T> {
   const lock = `lock tables ${tables.map((table) => `${quoteTable(table)} write`).join(', ')}`
   const next = (attempt: number) => {
+    patience.onAttempt?.()
     const seconds = Math.min(1, 0.2 + attempt / 10)
     // lock_wait_timeout is in whole seconds; MySQL knows no shorter limit
     return { sql: `/*M! set statement max_statement_time = ${seconds} for */ ${lock}`, seconds }

@@ -27,7 +27,10 @@ export async function fenceTables(
   for (const table of tables) all.push(...(await readLayout(session, table, end)).all)
   const open = await withoutFence(session, all)
   try {
-    for (const table of open) await fenceTable(session, name, table, { ...patience, since })
+    const { onAttempt, ...others } = patience
+    for (const [at, table] of open.entries()) {
+      await fenceTable(session, name, table, { ...others, since, ...(at === 0 && onAttempt && { onAttempt }) })
+    }
   } catch (error) {
     await dropTriggers(session, trigger, open)
     throw error
@@ -48,6 +51,7 @@ export function fencedTables(db: Transaction, tables: readonly TableName[]): Pro
 
 async function fenceTable(session: Connection, name: string, table: string, options: ShortLocksOptions): Promise<void> {
   const fence = async () => {
+    options.onAttempt?.()
     await cancelAutovacuum(session, table)
     await session.script(
       `create or replace trigger ${trigger} before insert or update or delete or truncate on ${table} ` +

@@ -47,3 +47,35 @@ test('a switch: an index that it needed goes when clients are served, and with t
   assert.equal(world.own.isPrepared, false)
   world.check('reversible')
 })
+
+test('a switch: its gap lasts from the attempt that stops clients to the route, not from what the fence prepares', async (t) => {
+  const world = new World()
+  const move = { ...world.moveOf(ledger, new ModelProcess(Infinity, world.tick)), service: 'gap' }
+  await ledger.enter('gap')
+  let now = 0
+  t.mock.method(performance, 'now', () => now)
+  const fence: Move['source']['fence'] = async (name, tables, patience) => {
+    now += 5000 // guards are made
+    patience?.onAttempt?.()
+    now += 300 // a client held a table
+    patience?.onAttempt?.()
+    now += 40
+    return move.source.fence(name, tables, patience)
+  }
+  const set: Move['routes']['set'] = async (service, where) => {
+    now += 7
+    await move.routes.set(service, where)
+  }
+  const closeLog = async (log: string) => {
+    now += 900
+    await move.source.closeLog(log)
+  }
+
+  const { entry, reverse } = await run(
+    { ...move, source: { ...move.source, fence, closeLog }, routes: { set } },
+    'reversible',
+  )
+  await reverse?.stop()
+
+  assert.equal(entry.detail.gapMs, 47)
+})

@@ -54,8 +54,12 @@ export async function switchOver(move: Move, armed: ServiceEntry, applier: Appli
   const started = performance.now()
   let entry = await move.ledger.advance(armed, 'fenced')
   let isDecided = false
+  let stoppedAt = started
+  const onAttempt = () => {
+    stoppedAt = performance.now()
+  }
   try {
-    const patience = { seconds: move.options.maxGapSeconds, signal: move.signal }
+    const patience = { seconds: move.options.maxGapSeconds, signal: move.signal, onAttempt }
     const last = await move.source.fence(move.service, move.tables, patience)
     await drain(move, applier, last, started)
     checkFiles(move, entry, await readStorage(move))
@@ -70,7 +74,7 @@ export async function switchOver(move: Move, armed: ServiceEntry, applier: Appli
     await orSay(move, unswitch(move, entry))
     throw error
   }
-  return completeSwitch(move, entry, started)
+  return completeSwitch(move, entry, stoppedAt)
 }
 
 /** What could not be taken back is taken back by the next command. */
@@ -91,13 +95,13 @@ export async function unswitch(move: Move, entry: ServiceEntry): Promise<Service
 }
 
 /**
- * The rest of a committed switch; each part may have been done before. `fencedAt` is when this process stopped the clients;
+ * The rest of a committed switch; each part may have been done before. `stoppedAt` is when this process stopped the clients;
  * for a process that comes later the gap is not known.
  */
-export async function completeSwitch(move: Move, committed: ServiceEntry, fencedAt?: number): Promise<ServiceEntry> {
+export async function completeSwitch(move: Move, committed: ServiceEntry, stoppedAt?: number): Promise<ServiceEntry> {
   await move.target.unfence(move.service, writableTables(move))
   await move.routes.set(move.service, 'own')
-  const gap = fencedAt === undefined ? {} : { gapMs: Math.round(performance.now() - fencedAt) }
+  const gap = stoppedAt === undefined ? {} : { gapMs: Math.round(performance.now() - stoppedAt) }
   await move.source.closeLog(forwardLog(move.service))
   const reversible = await move.ledger.advance(committed, 'reversible', gap)
   await unprepare(move, move.target)
