@@ -65,6 +65,9 @@ export interface Side {
   /** Drops what `setAside` renamed. */
   dropSetAside(tables: readonly MovedTable[]): Promise<void>
 
+  /** How many rows point to nothing, of the foreign keys that have such rows. */
+  orphansOf(keys: readonly OwnedForeignKey[]): Promise<Orphans[]>
+
   /** Drops foreign keys that would cross the border of a service; those that are gone already are skipped. */
   dropForeignKeys(keys: readonly OwnedForeignKey[]): Promise<void>
   /** Puts them back; those that exist are skipped. */
@@ -93,6 +96,13 @@ export interface TableStorage {
 
 export interface OwnedForeignKey extends SharedForeignKey {
   readonly table: TableName
+}
+
+/** Rows that point to nothing by a foreign key. */
+export interface Orphans {
+  readonly table: TableName
+  readonly constraint: string
+  readonly rows: number
 }
 
 export interface SharedCatalog {
@@ -184,5 +194,5 @@ export interface ServiceDatabase extends Side {
   /** Deletes all rows of a table, and the note of what is loaded of it. */
   clear(table: MovedTable): Promise<void>
   /** Rows whose foreign key inside the service leads nowhere. */
-  orphans(): Promise<{ readonly table: TableName; readonly constraint: string; readonly rows: number }[]>
+  orphans(): Promise<Orphans[]>
 }

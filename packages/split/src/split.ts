@@ -13,7 +13,7 @@ import { checkOwnerMap } from './map/check-owner-map.ts'
 import type { CheckedOwnerMap, MovedEntry } from './map/owner-map.ts'
 import { readOwnerMap } from './map/read-owner-map.ts'
 import { tableId, type TableName } from './model.ts'
-import type { Obstacle, SharedCatalog } from './side.ts'
+import type { Obstacle, OwnedForeignKey, SharedCatalog } from './side.ts'
 import { openShared, type SharedSide } from './open-shared.ts'
 import { looseKeyWatch } from './operations/loose-key-watch.ts'
 import { continuePlan } from './plan/continue-plan.ts'
@@ -186,6 +186,7 @@ export class Split {
       common: service.common,
       returnCommon: (seconds) => returnCommon(adminUrl, this.#settings.sourceUrl, service.common, seconds),
       crossingKeys: service.crossingKeys,
+      innerKeys: service.innerKeys.map((key) => bySharedNames(key, service)),
       ownerOf: ownerIn(plan),
       ledger: this.ledger,
       routes: envRoutes(envDirectory, () => ({ own: this.#applicationUrl(name), shared: this.#settings.sourceUrl })),
@@ -361,6 +362,16 @@ function serviceIn({ services }: SplitPlan, name: string): ServicePlan {
     name,
     services.map((one) => one.name),
   )
+}
+
+function bySharedNames(key: OwnedForeignKey, { tables, reference }: ServicePlan): OwnedForeignKey {
+  const sharedName = (own: TableName) =>
+    [...tables, ...reference].find(({ target }) => tableId(target) === tableId(own))?.source ?? own
+  return {
+    ...key,
+    table: sharedName(key.table),
+    references: { ...sharedName(key.references), columns: key.references.columns },
+  }
 }
 
 function megabytes(bytes: number): string {

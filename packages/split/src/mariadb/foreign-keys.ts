@@ -1,5 +1,5 @@
 import { OrphanRowsError } from '../errors.ts'
-import type { OwnedForeignKey } from '../side.ts'
+import type { Orphans, OwnedForeignKey } from '../side.ts'
 import type { Session } from './session.ts'
 import { ownStatement, quoteName, quoteTable, quoteText } from './sql-text.ts'
 import { retryBusy } from './table-locks.ts'
@@ -19,8 +19,8 @@ export async function dropForeignKeys(session: Session, keys: readonly OwnedFore
 export async function restoreForeignKeys(session: Session, keys: readonly OwnedForeignKey[]): Promise<void> {
   for (const key of keys) {
     if (await exists(session, key)) continue
-    const orphans = Number(await session.value(countOrphans(key)))
-    if (orphans > 0) throw new OrphanRowsError(key.table, key.name, orphans)
+    const [orphans] = await orphansOf(session, [key])
+    if (orphans) throw new OrphanRowsError(key.table, key.name, orphans.rows)
     await session.run('set session foreign_key_checks = 0')
     try {
       await retryBusy(session, [key.table, key.references], addForeignKey(key))
@@ -28,6 +28,16 @@ export async function restoreForeignKeys(session: Session, keys: readonly OwnedF
       await session.run('set session foreign_key_checks = 1')
     }
   }
+}
+
+/** See `Side.orphansOf`. */
+export async function orphansOf(session: Session, keys: readonly OwnedForeignKey[]): Promise<Orphans[]> {
+  const found: Orphans[] = []
+  for (const key of keys) {
+    const rows = Number(await session.value(countOrphans(key)))
+    if (rows > 0) found.push({ table: key.table, constraint: key.name, rows })
+  }
+  return found
 }
 
 async function exists(session: Session, { table, name }: OwnedForeignKey): Promise<boolean> {

@@ -6,7 +6,7 @@ import { appliedTable, logTable, prepareBookkeeping } from './bookkeeping.ts'
 import { readCatalog } from './catalog.ts'
 import { BinlogLostError } from './errors.ts'
 import { fenceTables, unfenceTables } from './fence.ts'
-import { dropForeignKeys, restoreForeignKeys } from './foreign-keys.ts'
+import { dropForeignKeys, orphansOf, restoreForeignKeys } from './foreign-keys.ts'
 import { findObstacles } from './obstacles.ts'
 import { comparePositions, masterPosition, parsePosition } from './position.ts'
 import { placeOf, type Session } from './session.ts'
@@ -58,6 +58,7 @@ export async function openMariadbSide(url: string): Promise<Side> {
     setAside: (tables) => sessions.use((session) => setTablesAside(session, tables)),
     dropSetAside: (tables) => sessions.use((session) => dropTablesSetAside(session, tables)),
 
+    orphansOf: (keys) => sessions.use((session) => orphansOf(session, keys)),
     dropForeignKeys: (keys) => sessions.use((session) => dropForeignKeys(session, keys)),
     restoreForeignKeys: (keys) => sessions.use((session) => restoreForeignKeys(session, keys)),
 

@@ -94,6 +94,9 @@ test('orphans: are found for keys that are made and for those that are to be mad
     'child_parent_fkey 1',
     'orders_patient_fkey 2',
   ])
+  assert.deepEqual(await two.target.orphansOf(cascades), [
+    { table: { schema: 'public', name: 'orders' }, constraint: 'orders_patient_fkey', rows: 2 },
+  ])
 })
 
 test('indexes of a move: clients that hold tables are waited for once, not for each index', async () => {

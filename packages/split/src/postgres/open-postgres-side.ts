@@ -15,7 +15,7 @@ import { LogWriters } from './log-writers.ts'
 import { compareLsn } from './lsn.ts'
 import { findObstacles } from './obstacles.ts'
 import { dropOrigin } from './origin.ts'
-import { findOrphans } from './orphans.ts'
+import { findOrphans, orphansOf } from './orphans.ts'
 import { endOfLog } from './position.ts'
 import { advanceSequences, dropSequenceIndexes, indexSequences } from './sequences.ts'
 import { SessionPool } from './session-pool.ts'
@@ -125,6 +125,7 @@ function makeSide(url: string, options: SideOptions): Side {
     setAside: (tables) => sessions.use((session) => setTablesAside(session, tables, end)),
     dropSetAside: (tables) => sessions.use((session) => dropTablesSetAside(session, tables, end)),
 
+    orphansOf: (keys) => sessions.use((session) => orphansOf(session, keys)),
     dropForeignKeys: (keys) => sessions.use((session) => dropForeignKeys(session, keys)),
     restoreForeignKeys: (keys) => sessions.use((session) => restoreForeignKeys(session, keys)),
 

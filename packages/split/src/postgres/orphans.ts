@@ -1,6 +1,6 @@
 import type { Connection } from '@imhotep/postgres'
 import type { TableName } from '../model.ts'
-import type { OwnedForeignKey } from '../side.ts'
+import type { Orphans, OwnedForeignKey } from '../side.ts'
 import { identifier, qualified } from './sql-text.ts'
 
 interface Link {
@@ -25,16 +25,18 @@ const keysQuery = `
    order by 1::text, 2`
 
 /** Rows whose foreign key leads nowhere: of the keys that exist, and of `expected` ones that are still to be made. */
-export async function findOrphans(
-  session: Connection,
-  expected: readonly OwnedForeignKey[],
-): Promise<{ readonly table: TableName; readonly constraint: string; readonly rows: number }[]> {
+export async function findOrphans(session: Connection, expected: readonly OwnedForeignKey[]): Promise<Orphans[]> {
   const links = new Map<string, Link>()
   for (const link of [...expected, ...(await session.query<Link>(keysQuery))]) {
     links.set(JSON.stringify([link.table.schema, link.table.name, link.name]), link)
   }
-  const found = []
-  for (const link of links.values()) {
+  return orphansOf(session, [...links.values()])
+}
+
+/** See `Side.orphansOf`. */
+export async function orphansOf(session: Connection, links: readonly Link[]): Promise<Orphans[]> {
+  const found: Orphans[] = []
+  for (const link of links) {
     const rows = await countOrphans(session, link)
     if (rows > 0) found.push({ table: link.table, constraint: link.name, rows })
   }

@@ -90,12 +90,14 @@ export class DrainError extends ImhotepError {
   }
 }
 
-/** Rows of the service's database point nowhere. */
+/** Rows of a service, in the shared database or in its own, point nowhere. */
 export class OrphansError extends ImhotepError {
   readonly code = 'IMH_SPLIT_ORPHANS'
   constructor(service: string, constraints: readonly string[]) {
     super(`${service}: rows point to rows that do not exist: ${constraints.join(', ')}`, {
-      hint: 'repair them in the shared database (its checks were off when they were written), then run it again',
+      hint:
+        'repair them in the shared database (its checks were off when they were written): delete them, insert what they point to, ' +
+        'or set their columns to null; then run it again',
     })
   }
 }

@@ -128,6 +128,7 @@ export function modelSide(server: ModelServer, process: ModelProcess): ServiceDa
         server.isSetAside = true
       }),
     dropSetAside: () => process.call(() => {}),
+    orphansOf: () => process.call(() => []),
     dropForeignKeys: () =>
       process.call(() => {
         server.hasForeignKeys = false

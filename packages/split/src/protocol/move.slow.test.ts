@@ -62,6 +62,7 @@ async function world() {
     common: [],
     returnCommon: async () => {},
     crossingKeys: [],
+    innerKeys: [],
     roomObstacles: async () => [],
     looseKeys: { watchShared: async () => {}, watchOwn: async () => {}, settle: async () => {} },
     ownerOf: () => 'lab',

@@ -16,6 +16,8 @@ export interface Move {
   readonly returnCommon: (seconds: number) => Promise<void>
   /** Of the shared database, with one end in this service and the other elsewhere. */
   readonly crossingKeys: readonly OwnedForeignKey[]
+  /** Of the shared database, with both ends in this service. */
+  readonly innerKeys: readonly OwnedForeignKey[]
   /** The service that a table of the shared database belongs to. */
   readonly ownerOf: (table: TableName) => string | undefined
   readonly ledger: Ledger

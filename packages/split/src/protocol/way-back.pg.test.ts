@@ -32,6 +32,7 @@ async function switched() {
     common: [],
     returnCommon: nothing,
     crossingKeys: [],
+    innerKeys: [],
     roomObstacles: async () => [],
     looseKeys: { watchShared: nothing, watchOwn: nothing, settle: nothing },
     ownerOf: () => 'ward',

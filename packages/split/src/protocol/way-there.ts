@@ -1,4 +1,4 @@
-import type { Obstacle } from '../side.ts'
+import type { Obstacle, Orphans } from '../side.ts'
 import type { ServiceEntry } from '../ledger/ledger.ts'
 import type { Applier } from './applier.ts'
 import { catchUp, startForward } from './appliers.ts'
@@ -20,6 +20,8 @@ export async function clear(move: Move, entry: ServiceEntry): Promise<ServiceEnt
     ...(await clockObstacles(move)),
   ]
   if (obstacles.length > 0) throw new NotReadyError(move.service, obstacles)
+  // Behind the copy, when the keys are made, it would be hours later.
+  throwOrphans(move.service, await move.source.orphansOf(move.innerKeys))
   // Noted first: a crash in between leaves keys that are gone but not forgotten.
   const noted = await move.ledger.note(entry, { droppedKeys: move.crossingKeys })
   await move.looseKeys.watchShared()
@@ -71,7 +73,10 @@ export async function copy(move: Move, entry: ServiceEntry): Promise<ServiceEntr
 
 /** @throws OrphansError when rows inside the service point nowhere */
 async function checkOrphans({ service, target }: Move): Promise<void> {
-  const orphans = await target.orphans()
+  throwOrphans(service, await target.orphans())
+}
+
+function throwOrphans(service: string, orphans: readonly Orphans[]): void {
   if (orphans.length === 0) return
   throw new OrphansError(
     service,

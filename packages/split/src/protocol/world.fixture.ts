@@ -59,6 +59,7 @@ export class World {
       common: [],
       returnCommon: async () => {},
       crossingKeys: [],
+      innerKeys: [],
       roomObstacles: async () => [],
       looseKeys: { watchShared: async () => {}, watchOwn: async () => {}, settle: async () => {} },
       ownerOf: () => 'lab',
