@@ -46,6 +46,7 @@ test('makeBaseline: the export itself and its baseline make the same schema, onc
 test('proveBaseline: an export that makes public, or only where it lacks, keeps the one of a new database', async () => {
   const path = join(directory, 'public.sql')
   const lines = [
+    'drop schema if exists public;',
     'create schema public;',
     'create schema if not exists public;',
     'alter schema public owner to postgres;',

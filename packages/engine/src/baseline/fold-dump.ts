@@ -1,6 +1,7 @@
 import type { Catalog, Role } from '../catalog/model.ts'
 import { foldStatement, startFold, type Fold } from '../catalog/files.ts'
 import { parseSql, type ParsedFile, type ParsedStatement } from '../parse/parse-sql.ts'
+import { objectNames } from '../parse/references.ts'
 import { accessMethods } from './access-methods.ts'
 import type { Dump } from './dump.ts'
 import { DumpSyntaxError } from './errors.ts'
@@ -66,6 +67,7 @@ export async function foldDump(dump: Dump, options: FoldDumpOptions = {}): Promi
 }
 
 function isWanted({ node }: ParsedStatement, { owner = 'drop', grants = 'keep' }: FoldDumpOptions): boolean {
+  if (isOfPublic(node)) return false
   if ('AlterOwnerStmt' in node) return owner === 'keep'
   if ('AlterTableStmt' in node && node.AlterTableStmt.cmds?.length === 1) {
     const [command] = node.AlterTableStmt.cmds
@@ -74,6 +76,13 @@ function isWanted({ node }: ParsedStatement, { owner = 'drop', grants = 'keep' }
   }
   if ('GrantStmt' in node || 'GrantRoleStmt' in node || 'AlterDefaultPrivilegesStmt' in node) return grants === 'keep'
   return true
+}
+
+/** A new database has the schema `public`: an export that makes it, or drops it before, finds it there. */
+function isOfPublic(node: ParsedStatement['node']): boolean {
+  if ('CreateSchemaStmt' in node) return node.CreateSchemaStmt.schemaname === 'public'
+  if (!('DropStmt' in node) || node.DropStmt.removeType !== 'OBJECT_SCHEMA') return false
+  return node.DropStmt.objects?.flatMap(objectNames).join() === 'public'
 }
 
 /** Every role that owns something, holds something or has a policy. */

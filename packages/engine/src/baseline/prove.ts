@@ -101,12 +101,8 @@ function texts({ files }: Baseline): string[] {
   return files.map(({ text }) => text)
 }
 
-/** A new database has the schema `public`: an export of an old pg_dump that makes it finds it there. */
 function sourceText(source: readonly ParsedStatement[]): string {
-  return source
-    .filter(({ node }) => !('CreateSchemaStmt' in node) || node.CreateSchemaStmt.schemaname !== 'public')
-    .map(({ text }) => `${text};\n`)
-    .join('')
+  return source.map(({ text }) => `${text};\n`).join('')
 }
 
 function describe(part: ProofDifference['part'], difference: Difference): ProofDifference {
