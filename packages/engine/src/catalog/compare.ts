@@ -90,10 +90,16 @@ function compareMaps(
   differences: Difference[],
 ): void {
   for (const [name, item] of left) {
-    const object = objectName(kind, owner, name)
     const other = right.get(name)
-    if (other) compareItems(kind, name, object, item as Item, other as Item, loose, differences)
-    else differences.push({ object, kind: 'missing', property: null, left: name, right: null })
+    if (other) compareItems({ kind, owner, name }, item as Item, other as Item, loose, differences)
+    else
+      differences.push({
+        object: objectName(kind, owner, name),
+        kind: 'missing',
+        property: null,
+        left: name,
+        right: null,
+      })
   }
   for (const name of right.keys()) {
     if (left.has(name)) continue
@@ -108,23 +114,31 @@ function objectName(kind: string, owner: string, name: string): string {
 
 const NO_DIFFERENCE = new Set(['position', 'notNullPosition', 'grantors'])
 
-function compareItems(
-  kind: string,
-  name: string,
-  object: string,
-  left: Item,
-  right: Item,
+interface Compared {
+  readonly kind: string
+  readonly owner: string
+  readonly name: string
+}
+
+function compareItems(item: Compared, left: Item, right: Item, loose: boolean, differences: Difference[]): void {
+  for (const property of Object.keys(left)) compareProperty(item, property, left, right, loose, differences)
+  for (const property of Object.keys(right))
+    if (!(property in left)) compareProperty(item, property, left, right, loose, differences)
+}
+
+function compareProperty(
+  { kind, owner, name }: Compared,
+  property: string,
+  { [property]: a }: Item,
+  { [property]: b }: Item,
   loose: boolean,
   differences: Difference[],
 ): void {
-  for (const property of new Set([...Object.keys(left), ...Object.keys(right)])) {
-    if (NO_DIFFERENCE.has(property)) continue
-    const [a, b] = [left[property], right[property]]
-    if (a instanceof Map && b instanceof Map) {
-      compareMaps(PART_KINDS[property] ?? property, name, a, b, loose, differences)
-    } else if (!isSame(kind, property, a, b, loose)) {
-      differences.push({ object, kind: 'changed', property, left: a, right: b })
-    }
+  if (a === b || NO_DIFFERENCE.has(property)) return
+  if (a instanceof Map && b instanceof Map) {
+    compareMaps(PART_KINDS[property] ?? property, name, a, b, loose, differences)
+  } else if (!isSame(kind, property, a, b, loose)) {
+    differences.push({ object: objectName(kind, owner, name), kind: 'changed', property, left: a, right: b })
   }
 }
 
@@ -134,8 +148,8 @@ const DEFINED_ELSEWHERE = new Set(['other', 'function'])
 const EXPRESSIONS = new Set(['default', 'generated', 'using', 'withCheck', 'predicate', 'expression', 'when', 'where'])
 
 function isSame(kind: string, property: string, a: unknown, b: unknown, loose: boolean): boolean {
-  if (property === 'grants') return sameSet(a as object[], b as object[])
   if (JSON.stringify(a) === JSON.stringify(b)) return true
+  if (property === 'grants') return sameSet(a as object[], b as object[])
   if (property === 'digests') return a === null || b === null
   if (Array.isArray(a) && Array.isArray(b)) return sameList(a, b, loose)
   if (property === 'columnDefaults') return sameDefaults(a as Defaults, b as Defaults, loose)
@@ -196,7 +210,7 @@ function sameList(a: unknown[], b: unknown[], loose: boolean): boolean {
         return item === other
       const differences: Difference[] = []
       const kind = 'definition' in item ? 'constraint' : 'part'
-      compareItems(kind, '', '', item as Item, other as Item, loose, differences)
+      compareItems({ kind, owner: '', name: '' }, item as Item, other as Item, loose, differences)
       return differences.length === 0
     })
   )

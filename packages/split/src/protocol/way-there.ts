@@ -21,6 +21,7 @@ export async function clear(move: Move, entry: ServiceEntry): Promise<ServiceEnt
   ]
   if (obstacles.length > 0) throw new NotReadyError(move.service, obstacles)
   // Behind the copy, when the keys are made, it would be hours later.
+  if (move.innerKeys.length > 0) move.say(`${move.service}: looking for rows that point nowhere`)
   throwOrphans(move.service, await move.source.orphansOf(move.innerKeys))
   // Noted first: a crash in between leaves keys that are gone but not forgotten.
   const noted = await move.ledger.note(entry, { droppedKeys: move.crossingKeys })
