@@ -1,5 +1,6 @@
 import type { Catalog } from '../catalog/model.ts'
 import { withGroups } from '../catalog/with-groups.ts'
+import { KNEX_TABLES } from '../migrate/other-tools.ts'
 
 /**
  * Leaves out of two catalogs what is no part of the schema that people wrote: the history of migrations, partitions that
@@ -17,7 +18,7 @@ export function makeComparable(left: Catalog, right: Catalog, historyTable: stri
 export function makeReplaysComparable(left: Catalog, right: Catalog, historyTable: string): void {
   for (const catalog of [left, right]) dropBook(catalog, historyTable)
   keepNamedRoles(left, right)
-  for (const name of ['knex_migrations', 'knex_migrations_lock']) {
+  for (const name of KNEX_TABLES) {
     const [one, other] = [left, right].map((catalog) => catalog.tables.has(`public.${name}`))
     if (one === other) continue
     for (const catalog of [left, right]) dropTable(catalog, `public.${name}`)

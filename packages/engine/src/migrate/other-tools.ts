@@ -95,9 +95,12 @@ const otherTools: readonly OtherTool[] = [
   },
 ]
 
+/** What Knex makes unless its configuration names another table. */
+export const KNEX_TABLES: readonly string[] = ['knex_migrations', 'knex_migrations_lock']
+
 /** Whether a tool makes a table of this name itself, to keep what is applied. */
 export function isTableOfTool(name: string): boolean {
-  return ['knex_migrations', 'knex_migrations_lock', ...otherTools.map(({ table }) => table)].includes(name)
+  return [...KNEX_TABLES, ...otherTools.map(({ table }) => table)].includes(name)
 }
 
 /**

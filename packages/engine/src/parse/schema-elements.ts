@@ -1,5 +1,6 @@
 import type { ParsedStatement } from './parse-sql.ts'
 import type { Node } from './parser.ts'
+import { lineColumns } from './offsets.ts'
 import { sqlTokens } from './split-sql.ts'
 
 /**
@@ -13,19 +14,19 @@ export function schemaElements(statement: ParsedStatement): ParsedStatement[] | 
   const starts = elementStarts(text)
   if (starts.length !== elements.length) return null
   const schema = createdSchema(node.CreateSchemaStmt)
+  const placeOf = lineColumns(text)
   const found = elements.map((element, n): ParsedStatement => {
     const [start = 0, next = text.length] = starts.slice(n)
     const own = text.slice(start, next).trimEnd()
-    const before = text.slice(0, start).split('\n')
-    const column = (before.at(-1)?.length ?? 0) + 1
+    const { line, column } = placeOf(start)
     return {
       kind: Object.keys(element)[0] ?? '',
       node: inSchema(element, schema),
       text: own,
       start: statement.start + start,
       end: statement.start + start + own.length,
-      line: statement.line + before.length - 1,
-      column: before.length > 1 ? column : statement.column + start,
+      line: statement.line + line - 1,
+      column: line > 1 ? column : statement.column + start,
     }
   })
   return found.toSorted((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind))

@@ -28,6 +28,7 @@ export async function fenceTables(
   const open = await withoutFence(session, all)
   try {
     const { onAttempt, ...others } = patience
+    // Clients stand still from the first table on.
     for (const [at, table] of open.entries()) {
       await fenceTable(session, name, table, { ...others, since, ...(at === 0 && onAttempt && { onAttempt }) })
     }

@@ -4,7 +4,7 @@ import type { CopyFormat, ServiceDatabase, Snapshot } from '../side.ts'
 import { ChunkRows, readSizes, type TableSize } from './chunk-rows.ts'
 import { allTables, type Move } from './move.ts'
 import { createProgress } from './progress.ts'
-import { isUntouched, resumeCopy } from './resume-copy.ts'
+import { isUntouched, readLoaded, resumeCopy, type Loaded } from './resume-copy.ts'
 import { createThrottle } from './throttle.ts'
 
 /**
@@ -15,18 +15,18 @@ export async function copyTables(move: Move, entry: ServiceEntry): Promise<Servi
   const tables = allTables(move)
   const looking = readSizes(move.source, tables)
   looking.catch(() => undefined) // told below, unless there is no snapshot
-  const isFirst = await isUntouched(move)
-  const snapshot = isFirst ? await move.source.snapshot(tables, { exact: true }) : await resumeCopy(move, entry)
+  const before = await readLoaded(move)
+  const isFirst = await isUntouched(move, before)
+  const snapshot = isFirst ? await move.source.snapshot(tables, { exact: true }) : await resumeCopy(move, entry, before)
   const loads = new Loads()
   try {
     const copying = isFirst ? await move.ledger.note(entry, { forwardFrom: snapshot.position }) : entry
-    const loaded: Loaded[] = []
-    for (const table of tables) loaded.push(await move.target.loaded(table))
+    const loaded = isFirst ? before : await readLoaded(move)
     const sizes = await looking
     const total = sizes.reduce((sum, { rows }) => sum + rows, 0)
     const progress = createProgress(total, (text) => move.say(`copying ${move.service}: ${text}`))
-    for (const [at, size] of sizes.entries()) {
-      const { rows, last, complete } = loaded[at] as Loaded
+    for (const size of sizes) {
+      const { rows, last, complete } = loaded.get(size.table) as Loaded
       progress.add(rows)
       if (!complete) await copyTable(move, snapshot, size, last, loads, progress.add)
     }
@@ -37,8 +37,6 @@ export async function copyTables(move: Move, entry: ServiceEntry): Promise<Servi
     await snapshot.close()
   }
 }
-
-type Loaded = Awaited<ReturnType<ServiceDatabase['loaded']>>
 
 /** Reads a table from behind a key to its end; its last loads may still be under way then. */
 async function copyTable(

@@ -1,17 +1,27 @@
 import type { ServiceEntry } from '../ledger/ledger.ts'
 import { tablesOf } from '../packed-changes.ts'
 import type { Change, LogTransaction, MovedTable } from '../model.ts'
-import type { Snapshot } from '../side.ts'
+import type { ServiceDatabase, Snapshot } from '../side.ts'
 import type { Receiver } from './applier.ts'
 import { catchUp, startForward } from './appliers.ts'
 import { keyOfRow } from '../key-of-row.ts'
 import { allTables, forwardLog, type Move } from './move.ts'
 
+/** How far the copy of each table has come. */
+export async function readLoaded(move: Move): Promise<LoadedTables> {
+  const loaded = new Map<MovedTable, Loaded>()
+  for (const table of allTables(move)) loaded.set(table, await move.target.loaded(table))
+  return loaded
+}
+
+export type LoadedTables = ReadonlyMap<MovedTable, Loaded>
+
+export type Loaded = Awaited<ReturnType<ServiceDatabase['loaded']>>
+
 /** Whether nothing of the service was copied or followed yet. */
-export async function isUntouched(move: Move): Promise<boolean> {
-  if ((await move.target.applied(forwardLog(move.service))) !== null) return false
-  for (const table of allTables(move)) if ((await stageOf(move, table)) !== 'missing') return false
-  return true
+export async function isUntouched({ target, service }: Move, loaded: LoadedTables): Promise<boolean> {
+  const isCopied = [...loaded.values()].some(({ last, complete }) => last !== null || complete)
+  return !isCopied && (await target.applied(forwardLog(service))) === null
 }
 
 /**
@@ -19,21 +29,20 @@ export async function isUntouched(move: Move): Promise<boolean> {
  * it already, it could take a row away with a key that another row has by now, and with it what no log tells of a second
  * time: values left out as unchanged, and rows that only cascades have written.
  */
-export async function resumeCopy(move: Move, entry: ServiceEntry): Promise<Snapshot> {
-  const tables = allTables(move)
-  const begun = new Set<MovedTable>()
-  for (const table of tables) if ((await stageOf(move, table)) === 'begun') begun.add(table)
+export async function resumeCopy(move: Move, entry: ServiceEntry, loaded: LoadedTables): Promise<Snapshot> {
+  const incomplete = [...loaded].filter(([, { complete }]) => !complete)
+  const begun = new Set(incomplete.flatMap(([table, { last }]) => (last === null ? [] : table)))
   await move.target.makeKeys([...begun])
   move.say(`${move.service}: catching up with what was written since the copy stopped`)
   const applier = await startForward(move, entry, beginningAnew(move, begun))
   try {
     await catchUp(move, applier, move.source)
     await applier.hold()
-    const snapshot = await move.source.snapshot(tables, { exact: true })
+    const snapshot = await move.source.snapshot([...loaded.keys()], { exact: true })
     try {
       await applier.advanceTo(snapshot.position)
       // what the log told of them comes with their other rows
-      for (const table of tables) if ((await stageOf(move, table)) === 'missing') await move.target.clear(table)
+      for (const [table] of incomplete) if (!begun.has(table)) await move.target.clear(table)
       return snapshot
     } catch (error) {
       await snapshot.close()
@@ -42,12 +51,6 @@ export async function resumeCopy(move: Move, entry: ServiceEntry): Promise<Snaps
   } finally {
     await applier.stop()
   }
-}
-
-async function stageOf({ target }: Move, table: MovedTable): Promise<'missing' | 'begun' | 'complete'> {
-  const { last, complete } = await target.loaded(table)
-  if (complete) return 'complete'
-  return last === null ? 'missing' : 'begun'
 }
 
 /**

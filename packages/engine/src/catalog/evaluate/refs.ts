@@ -8,13 +8,13 @@ import type { Ref } from './value.ts'
 export function refOf(fold: Fold, type: string, text: string): Ref | null {
   switch (type) {
     case 'regclass':
-      return classOf(fold, nameParts(text))
+      return classOf(fold, splitName(text))
     case 'regnamespace': {
-      const [name = ''] = nameParts(text)
+      const [name = ''] = splitName(text)
       return fold.catalog.schemas.has(name) || name === 'pg_catalog' ? { ref: 'namespace', key: name } : null
     }
     case 'regrole': {
-      const [name = ''] = nameParts(text)
+      const [name = ''] = splitName(text)
       return fold.catalog.roles.has(name) ? { ref: 'role', key: name } : null
     }
     case 'regtype':
@@ -28,7 +28,7 @@ export function refOf(fold: Fold, type: string, text: string): Ref | null {
 }
 
 /** The parts of a dotted name, without quotes and folded to lower case outside them. */
-export function nameParts(text: string): string[] {
+export function splitName(text: string): string[] {
   return [...text.matchAll(/"((?:[^"]|"")*)"|[^.\s]+/g)].map(([whole, quoted]) =>
     quoted === undefined ? whole.toLowerCase() : quoted.replaceAll('""', '"'),
   )
@@ -57,7 +57,7 @@ function typeOf(fold: Fold, text: string): Ref | null {
 
 function routineOf(fold: Fold, text: string): Ref | null {
   const [, name = '', list] = /^([^(]*)(?:\((.*)\))?$/s.exec(text.trim()) ?? []
-  const { key } = routineNamed(fold, nameParts(name))
+  const { key } = routineNamed(fold, splitName(name))
   const types =
     list === undefined || list.trim() === '' ? [] : list.split(',').map((type) => typeOf(fold, type.trim())?.key ?? '')
   const signature = `${key}(${types.join(', ')})`

@@ -1,14 +1,14 @@
 import type { Fold } from '../files/fold.ts'
 import { typeNamed } from '../files/names.ts'
 import { UNDECIDED, type Known } from './env.ts'
-import { nameParts } from './refs.ts'
+import { splitName } from './refs.ts'
 import { arrayOf, isRow, Undecidable } from './value.ts'
 
 /** What a variable of PL/pgSQL holds when it is given a value, by its type as declared. */
 export function valueAs(fold: Fold, type: string, value: Known): Known {
   if (value === null || value === UNDECIDED) return value
   if (type.endsWith('[]')) return typeof value === 'string' ? arrayOrUndecided(value) : value
-  const { key } = typeNamed(fold, nameParts(type.replace(/%rowtype$/i, '')))
+  const { key } = typeNamed(fold, splitName(type.replace(/%rowtype$/i, '')))
   const base = fold.catalog.types.get(key)?.base
   if (base) return valueAs(fold, base, value)
   const names = fieldNames(fold, key)

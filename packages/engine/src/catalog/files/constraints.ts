@@ -10,7 +10,7 @@ import { relationName } from './names.ts'
 import { qualify } from './qualify.ts'
 import { rekey } from './rekey.ts'
 import { validateConstraint } from './alter-constraint.ts'
-import { indexKeys, isIndexNameTaken, keyNames, nameParts } from './index-keys.ts'
+import { indexKeys, isIndexNameTaken, keyNames, indexNameParts } from './index-keys.ts'
 import { relationOptions } from './relation-options.ts'
 import { parenthesesBehind } from './source-text.ts'
 
@@ -68,7 +68,7 @@ export function inheritConstraint(
   const named = constraint.kind === 'check' || constraint.kind === 'foreign key'
   const name = named
     ? constraint.name
-    : newConstraintName(fold, partition, constraint.kind, index ? nameParts(index) : constraint.columns)
+    : newConstraintName(fold, partition, constraint.kind, index ? indexNameParts(index) : constraint.columns)
   if (!partition.constraints.has(name)) partition.constraints.set(name, { ...constraint, name, comment: null })
   if (index) {
     partition.indexes.set(name, { ...index, name, comment: null })

@@ -68,7 +68,7 @@ function expressionName(expression: string | null): string {
 }
 
 /** What the name of an index without one is made from: its keys, then the columns that it includes. */
-export function nameParts({ keys, include }: Pick<Index, 'keys' | 'include'>): string[] {
+export function indexNameParts({ keys, include }: Pick<Index, 'keys' | 'include'>): string[] {
   return keyNames([...keys.map((key) => key.column ?? expressionName(key.expression)), ...include])
 }
 

@@ -6,7 +6,7 @@ import { partitionsOf, type Fold } from './fold.ts'
 import { relationName } from './names.ts'
 import { qualify } from './qualify.ts'
 import { forget } from './gone.ts'
-import { indexKeys, isIndexNameTaken, nameParts } from './index-keys.ts'
+import { indexKeys, isIndexNameTaken, indexNameParts } from './index-keys.ts'
 import { relationOptions } from './relation-options.ts'
 import { textBehind } from './source-text.ts'
 import { inheritIndex } from './inheritance.ts'
@@ -25,7 +25,7 @@ export function createIndex(fold: Fold, node: Extract<Node, { IndexStmt: unknown
   const include = (node.indexIncludingParams ?? []).map((item) =>
     'IndexElem' in item ? (item.IndexElem.name ?? '') : '',
   )
-  const name = node.idxname ?? chooseName(owner.name, nameParts({ keys, include }), 'idx', taken)
+  const name = node.idxname ?? chooseName(owner.name, indexNameParts({ keys, include }), 'idx', taken)
   if (node.idxname && taken(name)) return
   const where = node.whereClause ? textBehind(text, 'where') : null
   const index: Index = {

@@ -3,7 +3,7 @@ import type { Command } from './alter-table.ts'
 import { chooseName } from './choose-name.ts'
 import { inheritConstraint } from './constraints.ts'
 import type { Fold } from './fold.ts'
-import { isIndexNameTaken, nameParts } from './index-keys.ts'
+import { isIndexNameTaken, indexNameParts } from './index-keys.ts'
 import { relationName } from './names.ts'
 import { qualify } from './qualify.ts'
 
@@ -50,7 +50,7 @@ export function inheritIndex(fold: Fold, partition: Table, index: Index, parentS
   )
   if (equal) return void fold.indexParents.set(`${partition.schema}.${equal.name}`, parent)
   const isTaken = (own: string) => isIndexNameTaken(fold, partition.schema, own)
-  const name = chooseName(partition.name, nameParts(index), 'idx', isTaken)
+  const name = chooseName(partition.name, indexNameParts(index), 'idx', isTaken)
   partition.indexes.set(name, { ...index, name, comment: null })
   fold.indexParents.set(`${partition.schema}.${name}`, parent)
 }

@@ -4,7 +4,7 @@ import { identitySequence } from './columns.ts'
 import { newConstraintName } from './constraints.ts'
 import { chooseName } from './choose-name.ts'
 import { markUnknown, type Fold } from './fold.ts'
-import { isIndexNameTaken, nameParts } from './index-keys.ts'
+import { isIndexNameTaken, indexNameParts } from './index-keys.ts'
 import { relationName } from './names.ts'
 
 type LikeNode = Extract<Node, { TableLikeClause: unknown }>['TableLikeClause']
@@ -84,7 +84,7 @@ function copyIndex(
   comment: (text: string | null) => string | null,
 ): void {
   const constraint: Constraint | undefined = source.constraints.get(index.name)
-  const columns = nameParts(index)
+  const columns = indexNameParts(index)
   const taken = (name: string) => isIndexNameTaken(fold, table.schema, name)
   const name = constraint
     ? newConstraintName(fold, table, constraint.kind, columns)
